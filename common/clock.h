@@ -1,0 +1,34 @@
+/*
+ * Time. Deadlines and durations use the monotonic clock in nanoseconds; only certificates, tokens
+ * and log lines use the wall clock.
+ */
+#ifndef OUTRIGGER_COMMON_CLOCK_H
+#define OUTRIGGER_COMMON_CLOCK_H
+
+#include <stdint.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define NS_PER_MS  1000000ull
+#define NS_PER_SEC 1000000000ull
+
+static inline uint64_t clock_now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* Seconds since the epoch. */
+static inline int64_t clock_wall_sec(void)
+{
+    return (int64_t)time(NULL);
+}
+
+/* For libevent's timers. */
+static inline struct timeval clock_timeval_ms(uint64_t ms)
+{
+    return (struct timeval){.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+}
+
+#endif
