@@ -1,0 +1,50 @@
+/*
+ * Choosing one endpoint out of an Endpoints resource: power of two choices over a peak-EWMA of the
+ * time to connect, multiplied by what is open (Finagle's P2C peak EWMA). One balancer belongs to one
+ * worker and one Endpoints name; it is the mutable side of the configuration.
+ *
+ * cost(endpoint) = latency_estimate * (open_connections + 1) / weight; of two endpoints drawn at
+ * random the cheaper is chosen. A connect failure counts as a latency of the connect timeout, so
+ * that what fails fast does not attract connections. Estimates decay with a time constant of 10 s.
+ * UNHEALTHY endpoints are used only when no healthy one is left to try, DRAINING ones never.
+ */
+#ifndef OUTRIGGER_PROXY_BALANCE_BALANCER_H
+#define OUTRIGGER_PROXY_BALANCE_BALANCER_H
+
+#include <stdint.h>
+
+#include "proxy/config/endpoints.h"
+
+struct balancer;
+struct balanced; /* one endpoint in a balancer; counted, lives while connections use it */
+
+/* Holds `endpoints`. `seed` makes the choices reproducible in tests. NULL when memory is short. */
+struct balancer *balancer_new(struct endpoints *endpoints, uint64_t seed);
+void balancer_free(struct balancer *balancer);
+
+/* A newer version: endpoints with the same address keep what was learned. */
+bool balancer_update(struct balancer *balancer, struct endpoints *endpoints) MUST_USE;
+const struct endpoints *balancer_endpoints(const struct balancer *balancer);
+
+/*
+ * Chooses an endpoint that is not among the n `tried`. NULL when none is left. The result counts as
+ * one open connection until balanced_give().
+ */
+struct balanced *balancer_take(struct balancer *balancer, struct balanced *const *tried, size_t n,
+                               uint64_t now_ns) MUST_USE;
+/* Not valid after balanced_give(); the endpoint data outlives updates of the balancer until then. */
+const struct endpoint *balanced_endpoint(const struct balanced *balanced);
+void balanced_connected(struct balanced *balanced, uint64_t latency_ns, uint64_t now_ns);
+void balanced_failed(struct balanced *balanced, uint64_t penalty_ns, uint64_t now_ns);
+void balanced_give(struct balanced *balanced);
+
+/* For the admin pages. */
+struct balanced_view {
+    const struct endpoint *endpoint;
+    uint64_t latency_ns;
+    uint32_t open;
+    uint64_t chosen, failed;
+};
+size_t balancer_views(const struct balancer *balancer, struct balanced_view *views, size_t max);
+
+#endif
