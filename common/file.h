@@ -1,0 +1,36 @@
+/*
+ * Small files, read and written whole: keys, certificates, tokens, manifests. A write either
+ * happened or did not, whatever crashes in between.
+ */
+#ifndef OUTRIGGER_COMMON_FILE_H
+#define OUTRIGGER_COMMON_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "common/err.h"
+#include "common/slice.h"
+
+/*
+ * The content of a regular file of at most `max_bytes`, malloc'd, with a NUL after the last byte
+ * that `*len` does not count. `stat` (may be NULL) receives the mode and owner of what was read.
+ * NULL with `err` naming the path.
+ */
+char *file_read(const char *path, size_t max_bytes, size_t *len, struct stat *stat,
+                struct err *err) MUST_USE;
+
+/*
+ * Writes a temporary file beside `path` with exactly `mode`, syncs it, and puts it in the place of
+ * what was there. Readers see the old content or the new one.
+ */
+bool file_replace(const char *path, struct slice bytes, mode_t mode, struct err *err) MUST_USE;
+
+/*
+ * As file_replace(), but never over a file that exists: then true with `*existed` set, and nothing
+ * is changed. Of two processes that create at once exactly one wins.
+ */
+bool file_create(const char *path, struct slice bytes, mode_t mode, bool *existed,
+                 struct err *err) MUST_USE;
+
+#endif
