@@ -18,7 +18,11 @@ DEB_BUILD := build-essential pkg-config libevent-dev android-libboringssl-dev li
              libprotobuf-dev libjansson-dev libyaml-dev
 # nftables, iptables: what outrigger-init is compared with. tcpdump, curl, iproute2: the demo.
 DEB_TEST  := libcmocka-dev python3 python3-pytest python3-yaml python3-grpcio python3-protobuf \
-             python3-cryptography nftables iptables iproute2 tcpdump curl procps util-linux
+             python3-cryptography nftables iptables iproute2 tcpdump curl procps util-linux \
+             clang-format git
+# haproxy: the peer that the benchmarks compare with.    linux-perf: where the time goes.
+DEB_BENCH := haproxy openssl
+DEB_FUZZ  := clang libclang-rt-14-dev
 
 ifdef BORINGSSL
 SSL_CFLAGS := -isystem $(BORINGSSL)/include
@@ -65,7 +69,8 @@ PROTO_GEN := $(patsubst %.proto,$(BUILD)/gen/%.pb-c.c,$(PROTO_SRC)) \
 PROTO_OBJ := $(PROTO_GEN:.c=.o)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps demo test bench lint fmt fuzz install clean help
+.PHONY: all deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench lint fmt \
+        fuzz fuzz-run install clean help compile_commands.json
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -122,6 +127,53 @@ $(FUZZ_REPLAY): %: %.o $(BUILD)/test/fuzz/replay.o $$(call fuzz_lib,$$@) $(BUILD
 
 test-fuzz: $(FUZZ_REPLAY) ## replay the fuzz corpora
 	@for t in $(FUZZ_REPLAY); do ./$$t test/fuzz/corpus/$$(basename $$t) || exit 1; done
+
+# libFuzzer drives the same entry points; everything is built with its instrumentation by clang.
+FUZZ_SECONDS ?= 60
+FUZZ_BIN     := $(patsubst test/fuzz/%.c,build-fuzz/test/fuzz/%.live,$(FUZZ_SRC))
+fuzz: deps-fuzz ## run each fuzz target for FUZZ_SECONDS (60), from its corpus
+	@$(MAKE) --no-print-directory fuzz-run BUILD=build-fuzz CC=clang SAN=1 \
+	    CFLAGS="-O1 -g -fsanitize=fuzzer-no-link"
+fuzz-run: $(FUZZ_BIN)
+	@for t in $(FUZZ_BIN); do name=$$(basename $$t .live); mkdir -p build-fuzz/found/$$name; \
+	    dict=test/fuzz/dict/$${name#fuzz_}.dict; [ -f $$dict ] && dict=-dict=$$dict || dict=; \
+	    echo "== $$name"; ./$$t $$dict -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 \
+	        -print_final_stats=1 -verbosity=0 -artifact_prefix=build-fuzz/found/$$name- \
+	        build-fuzz/found/$$name test/fuzz/corpus/$$name || exit 1; done
+build-fuzz/test/fuzz/%.live: build-fuzz/test/fuzz/%.o build-fuzz/libcommon.a build-fuzz/libinit.a \
+                             build-fuzz/libcontroller.a build-fuzz/libproxy.a
+	clang -fsanitize=fuzzer $(LDFLAGS) -o $@ $< build-fuzz/lib$$(sed -n 's,^// fuzz: ,,p' test/fuzz/$*.c).a \
+	    build-fuzz/libcommon.a $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
+
+test-e2e: all $(TEST_PROGRAMS) ## the end-to-end tests alone; T=name picks some
+	OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) -m pytest -q -p no:cacheprovider test/e2e $(if $(T),-k "$(T)")
+
+test: deps ## build, then unit tests, fuzz corpora and end-to-end tests (SAN=1, SAN=thread: sanitized)
+	@$(MAKE) --no-print-directory test-unit test-fuzz
+	@$(MAKE) --no-print-directory test-e2e
+
+test-threads: deps ## what has threads: run it with SAN=thread
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-e2e T=threads
+
+demo: deps all ## build a mesh in network namespaces and show what it does; KEEP=1 leaves it up
+	OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/demo.py $(if $(KEEP),--keep)
+
+bench: deps-bench all ## measure beside HAProxy; prints a table and writes build/bench.json
+	OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench.py
+
+# Installs what is missing, so that `make demo` and `make test` work on a bare machine.
+deps: ## install what building and testing need from Debian, if something is missing
+	@test/install-packages $(DEB_BUILD) $(DEB_TEST)
+deps-bench:
+	@test/install-packages $(DEB_BUILD) $(DEB_TEST) $(DEB_BENCH)
+deps-fuzz:
+	@test/install-packages $(DEB_BUILD) $(DEB_FUZZ)
+
+PREFIX ?= /usr/local
+install: all ## install the programs below PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 
 fmt: ## format the sources
 	clang-format -i $$(git ls-files '*.c' '*.h')

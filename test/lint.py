@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+"""What no compiler checks: the house rules that keep the code readable.
+
+Format (clang-format), the direction of includes, one header for each .c and included first, the
+length of files and functions, banned functions, purity of the pure rooms. Prints one line a finding
+and exits 1 if there is any.
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+MAX_FILE_LINES = 500
+MAX_FUNCTION_LINES = 80
+
+BANNED = re.compile(r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|gets|alloca|strtok|atoi|atol)\s*\(")
+
+# Lower rooms know nothing of higher ones: a file may include headers of its own rank or below. The
+# longest prefix that fits decides.
+RANKS = {
+    "common/": 0,
+    "proto/": 0,
+    "google/": 0,
+    "proxy/detect/": 1,
+    "proxy/policy/": 1,
+    "proxy/telemetry/": 1,
+    "proxy/config/": 2,
+    "proxy/snapshot": 3,
+    "proxy/conn/": 4,
+    "proxy/tls/": 4,
+    "proxy/accept/": 4,
+    "proxy/balance/": 5,
+    "proxy/upstream/": 6,
+    "proxy/tunnel": 7,
+    "proxy/worker": 7,
+    "proxy/control/": 8,
+    "proxy/admin/": 9,
+    "proxy/": 10,
+    "init/": 1,
+    "controller/objects/": 1,
+    "controller/source/": 2,
+    "controller/compile/": 3,
+    "controller/": 4,
+}
+PROGRAMS = ("proxy/", "init/", "controller/")
+
+# Decisions are pure: they can be tested with a table, so they may not see a socket or a library.
+PURE = ("proxy/detect/", "proxy/policy/", "init/rules", "common/spiffe", "common/cidr",
+        "common/grpc/framing", "common/grpc/metadata")
+IMPURE_INCLUDES = re.compile(r"event2/|openssl/|nghttp2/|sys/epoll|libnftnl/|libmnl/")
+
+
+def rank(path):
+    best = max((p for p in RANKS if path.startswith(p)), key=len, default=None)
+    return None if best is None else RANKS[best]
+
+
+def program(path):
+    return next((p for p in PROGRAMS if path.startswith(p)), None)
+
+
+def includes(text):
+    return re.findall(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', text, re.M)
+
+
+def check_includes(path, text):
+    own = rank(path)
+    if own is None:
+        return
+    for kind, name in includes(text):
+        if path.startswith(PURE) and IMPURE_INCLUDES.match(name):
+            yield f"{path}: is pure but includes {name}"
+        other = rank(name) if kind == '"' else None
+        if other is None:
+            continue
+        if program(name) and program(name) != program(path):
+            yield f"{path}: includes {name} of another program"
+        elif other > own:
+            yield f"{path}: includes {name}, which is a higher room"
+
+
+def check_first_include(path, text):
+    header = path[:-1] + "h"
+    if not path.endswith(".c") or not Path(header).exists():
+        return
+    found = includes(text)
+    if not found or found[0][1] != header:
+        yield f"{path}: the first include is not its own header {header}"
+
+
+def check_lengths(path, lines):
+    if len(lines) > MAX_FILE_LINES:
+        yield f"{path}: {len(lines)} lines, more than {MAX_FILE_LINES}: which of its jobs can move out?"
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            start = number
+        elif line == "}" and start is not None:
+            if number - start > MAX_FUNCTION_LINES:
+                yield f"{path}:{start}: function of {number - start} lines, more than {MAX_FUNCTION_LINES}"
+            start = None
+
+
+def strip_comments(text):
+    text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), text, flags=re.S)
+    text = re.sub(r'"(\\.|[^"\\\n])*"', '""', text)
+    return re.sub(r"//.*", "", text)
+
+
+def check_banned(path, text):
+    for number, line in enumerate(strip_comments(text).split("\n"), 1):
+        found = BANNED.search(line)
+        if found:
+            yield f"{path}:{number}: {found.group(1)}() is banned"
+
+
+def check_format(paths):
+    run = subprocess.run(["clang-format", "--dry-run", "--Werror", *paths], stderr=subprocess.PIPE,
+                         text=True, check=False)
+    for line in run.stderr.splitlines():
+        if "clang-formatted" in line:
+            yield line
+
+
+def main():
+    paths = subprocess.check_output(["git", "ls-files", "*.c", "*.h"], text=True).split()
+    findings = list(check_format([p for p in paths if Path(p).exists()]))
+    for path in paths:
+        if not Path(path).exists():
+            continue
+        text = Path(path).read_text(encoding="utf-8")
+        for check in (check_includes, check_first_include, check_banned):
+            findings += check(path, text)
+        findings += check_lengths(path, text.splitlines())
+    for script in subprocess.check_output(["git", "ls-files", "*.py"], text=True).split():
+        if Path(script).exists():
+            compile(Path(script).read_text(encoding="utf-8"), script, "exec")
+    for finding in findings:
+        print(finding)
+    print(f"lint: {len(paths)} files, {len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
