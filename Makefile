@@ -28,7 +28,7 @@ ifdef BORINGSSL
 SSL_CFLAGS := -isystem $(BORINGSSL)/include
 SSL_LIBS   := -L$(BORINGSSL)/lib -lssl -lcrypto -Wl,-rpath,$(BORINGSSL)/lib -lpthread
 else
-SSL_DIR    := /usr/lib/$(shell $(CC) -dumpmachine)/android
+SSL_DIR    := /usr/lib/$(shell $(CC) -dumpmachine 2>/dev/null)/android
 SSL_CFLAGS := -isystem /usr/include/android
 SSL_LIBS   := -L$(SSL_DIR) -lssl -lcrypto -Wl,-rpath,$(SSL_DIR)
 endif
@@ -156,11 +156,13 @@ test-threads: deps ## what has threads: run it with SAN=thread
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-e2e T=threads
 
-demo: deps all ## build a mesh in network namespaces and show what it does; KEEP=1 leaves it up
-	OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/demo.py $(if $(KEEP),--keep)
+demo: deps ## build a mesh in network namespaces and show what it does; KEEP=1 leaves it up
+	@$(MAKE) --no-print-directory all
+	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/demo.py $(if $(KEEP),--keep)
 
-bench: deps-bench all ## measure beside HAProxy; prints a table and writes build/bench.json
-	OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench.py
+bench: deps-bench ## measure beside HAProxy; prints a table and writes build/bench.json
+	@$(MAKE) --no-print-directory all
+	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench.py
 
 # Installs what is missing, so that `make demo` and `make test` work on a bare machine.
 deps: ## install what building and testing need from Debian, if something is missing
@@ -179,12 +181,16 @@ fmt: ## format the sources
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 lint: ## format, include direction, file length, banned functions
-	$(PYTHON) test/lint.py
+	@$(PYTHON) test/lint.py
+
+compile_commands.json: ## for editors and clang-tidy
+	@$(MAKE) -Bnk all 2>/dev/null | $(PYTHON) test/compile_commands.py > $@
 
 clean: ## remove what was built
 	rm -rf build build-*
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | sort | \
+	    while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,7 +1,7 @@
 /*
  * A small HTTP/1.1 server for the admin ports, over libevent's evhttp. Pages marked as public are
- * for anyone; every other is answered 403 unless the peer's address is a loopback address. A request
- * whose Host is a name other than localhost is refused too (DNS rebinding).
+ * for anyone; every other is answered 403 unless the peer's address is a loopback address. A
+ * request whose Host is a name other than localhost is refused too (DNS rebinding).
  */
 #ifndef OUTRIGGER_COMMON_ADMIN_HTTP_H
 #define OUTRIGGER_COMMON_ADMIN_HTTP_H
@@ -35,7 +35,8 @@ void admin_http_free(struct admin_http *admin);
 const char *admin_request_param(const struct admin_request *request, const char *name);
 bool admin_request_is_post(const struct admin_request *request);
 
-/* Answers, now or later (an unanswered request is owed an answer; it survives the client's going). */
+/* Answers, now or later (an unanswered request is owed an answer; it survives the client's going).
+ */
 void admin_reply(struct admin_request *request, int status, const char *content_type,
                  const char *body, size_t len);
 /* One line of text/plain and a newline. */

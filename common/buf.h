@@ -33,7 +33,8 @@ static inline struct slice buf_slice(const struct buf *buf)
     return slice_of(buf->data ? buf->data + buf->start : NULL, buf->end - buf->start);
 }
 
-/* Appends a copy. False when the ceiling would be passed or memory is short; then nothing changed. */
+/* Appends a copy. False when the ceiling would be passed or memory is short; then nothing changed.
+ */
 bool buf_append(struct buf *buf, const void *bytes, size_t len) MUST_USE;
 
 /*

@@ -14,12 +14,12 @@
 
 /* An address without a port. v4-mapped v6 addresses are turned into v4 wherever one is made. */
 struct ip {
-    uint8_t family; /* AF_INET or AF_INET6 */
+    uint8_t family;    /* AF_INET or AF_INET6 */
     uint8_t bytes[16]; /* network order; the first 4 for AF_INET, the rest zero */
 };
 
 struct cidr {
-    struct ip ip; /* host bits are zero */
+    struct ip ip;   /* host bits are zero */
     uint8_t prefix; /* bits: 0-32 or 0-128 */
 };
 

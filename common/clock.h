@@ -28,7 +28,8 @@ static inline int64_t clock_wall_sec(void)
 /* For libevent's timers. */
 static inline struct timeval clock_timeval_ms(uint64_t ms)
 {
-    return (struct timeval){.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    return (struct timeval){.tv_sec = (time_t)(ms / 1000),
+                            .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 }
 
 #endif

@@ -139,7 +139,8 @@ static void line_add_field(struct line *line, const struct log_field *field)
         line_add_str(line, "=");
     }
     if (field->type == LOG_FIELD_INT)
-        line_add(line, number, (size_t)snprintf(number, sizeof(number), "%lld", (long long)field->num));
+        line_add(line, number,
+                 (size_t)snprintf(number, sizeof(number), "%lld", (long long)field->num));
     else if (logger.format == LOG_TEXT && is_bare(field->str))
         line_add(line, field->str.ptr, field->str.len);
     else

@@ -28,9 +28,10 @@ struct log_field {
     int64_t num;
 };
 
-#define LOG_S(k, cstr) ((struct log_field){.key = (k), .type = LOG_FIELD_STR, .str = slice_str(cstr)})
-#define LOG_SL(k, s)   ((struct log_field){.key = (k), .type = LOG_FIELD_STR, .str = (s)})
-#define LOG_I(k, n)    ((struct log_field){.key = (k), .type = LOG_FIELD_INT, .num = (int64_t)(n)})
+#define LOG_S(k, cstr)                                                                             \
+    ((struct log_field){.key = (k), .type = LOG_FIELD_STR, .str = slice_str(cstr)})
+#define LOG_SL(k, s) ((struct log_field){.key = (k), .type = LOG_FIELD_STR, .str = (s)})
+#define LOG_I(k, n)  ((struct log_field){.key = (k), .type = LOG_FIELD_INT, .num = (int64_t)(n)})
 
 #define LOG(level, event, ...)                                                                     \
     do {                                                                                           \
@@ -42,7 +43,8 @@ struct log_field {
 
 /*
  * A log line for what can repeat without end: at most one a second for each place in the source;
- * the next one that is written says how many were `suppressed`. Each use needs its own static state.
+ * the next one that is written says how many were `suppressed`. Each use needs its own static
+ * state.
  */
 struct log_limit {
     _Atomic uint64_t next_ns;

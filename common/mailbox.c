@@ -72,7 +72,8 @@ void mailbox_post(struct mailbox *mailbox, struct letter *letter)
         letter->next = head;
     while (!atomic_compare_exchange_weak_explicit(&mailbox->newest, &head, letter,
                                                   memory_order_release, memory_order_relaxed));
-    /* Only the first letter of a stack has to wake the taker; a full counter has woken it already. */
+    /* Only the first letter of a stack has to wake the taker; a full counter has woken it already.
+     */
     uint64_t one = 1;
     if (!head && write(mailbox->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
         abort();

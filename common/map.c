@@ -11,7 +11,8 @@ static uint64_t map_seed;
 static void map_seed_once(void)
 {
     if (getrandom(&map_seed, sizeof(map_seed), 0) != sizeof(map_seed))
-        map_seed = (uint64_t)(uintptr_t)&map_seed; /* only without /dev/urandom: the ASLR's choice */
+        map_seed =
+            (uint64_t)(uintptr_t)&map_seed; /* only without /dev/urandom: the ASLR's choice */
 }
 
 /* A seeded multiply-and-fold hash over 8 bytes at a time (the shape of wyhash). */

@@ -19,7 +19,8 @@
 enum option_type {
     OPTION_FLAG,     /* bool */
     OPTION_UINT,     /* uint64_t between min and max */
-    OPTION_DURATION, /* uint64_t milliseconds: "250ms", "10s", "5m", "24h", "7d"; min and max in ms */
+    OPTION_DURATION, /* uint64_t milliseconds: "250ms", "10s", "5m", "24h", "7d"; min and max in ms
+                      */
     OPTION_STRING,   /* const char *; points into argv or is the default; NULL without either */
     OPTION_CHOICE,   /* int: index into `choices` */
     OPTION_CUSTOM,   /* `parse` is called for every occurrence */
@@ -40,8 +41,8 @@ struct option_row {
 };
 
 struct option_table {
-    const char *program; /* "outrigger-init" */
-    const char *summary; /* one sentence for the top of --help */
+    const char *program;   /* "outrigger-init" */
+    const char *summary;   /* one sentence for the top of --help */
     const char *arguments; /* for the usage line, e.g. "NAMESPACE ACCOUNT"; NULL: none taken */
     const struct option_row *rows;
     size_t n_rows;
@@ -49,9 +50,9 @@ struct option_table {
 
 enum options_result {
     OPTIONS_OK,
-    OPTIONS_HELP,    /* --help or --version was asked for: print it and exit 0 */
+    OPTIONS_HELP, /* --help or --version was asked for: print it and exit 0 */
     OPTIONS_VERSION,
-    OPTIONS_BAD,     /* err is filled: print it on stderr and exit 2 */
+    OPTIONS_BAD, /* err is filled: print it on stderr and exit 2 */
 };
 
 /*

@@ -2,8 +2,8 @@
  * An X.509-SVID with its key and trust anchors, and the verification of a peer's, as
  * X509-SVID sections 4 and 5 and the project's hardening list say. Used by proxy and controller.
  *
- * A `struct svid` is immutable and reference-counted (atomic): a renewal makes a new one, handshakes
- * under way keep the old one. Private keys are wiped with the last reference.
+ * A `struct svid` is immutable and reference-counted (atomic): a renewal makes a new one,
+ * handshakes under way keep the old one. Private keys are wiped with the last reference.
  */
 #ifndef OUTRIGGER_COMMON_SVID_H
 #define OUTRIGGER_COMMON_SVID_H
@@ -45,7 +45,7 @@ void svid_drop(struct svid *svid);
 const struct spiffe_id *svid_id(const struct svid *svid);
 int64_t svid_not_before(const struct svid *svid); /* seconds since the epoch */
 int64_t svid_not_after(const struct svid *svid);
-const char *svid_serial(const struct svid *svid); /* hex */
+const char *svid_serial(const struct svid *svid);            /* hex */
 struct trust_anchors *svid_anchors(const struct svid *svid); /* not held for the caller */
 
 /* Why a peer was not accepted; the text is in svid_verdict_name(). One word each, for metrics. */
@@ -84,14 +84,15 @@ enum svid_verdict svid_verify(const struct slice *chain_der, size_t n,
 
 /*
  * TLS 1.3 contexts, both sides authenticated by svid_verify(): X25519 (with X25519MLKEM768 first
- * where the library has it), Ed25519 and P-256 signatures, no tickets, no early data, no renegotiation.
+ * where the library has it), Ed25519 and P-256 signatures, no tickets, no early data, no
+ * renegotiation.
  */
 enum svid_role {
     SVID_CLIENT,
-    SVID_SERVER,              /* a client certificate is required */
-    SVID_SERVER_OPTIONAL,     /* a client may come without one (Certify); if it has one, it counts */
+    SVID_SERVER,          /* a client certificate is required */
+    SVID_SERVER_OPTIONAL, /* a client may come without one (Certify); if it has one, it counts */
 };
-struct svid_tls;              /* a context: immutable, counted, holds its svid */
+struct svid_tls; /* a context: immutable, counted, holds its svid */
 
 /*
  * `svid` NULL: a client without a certificate of its own that trusts `anchors` (first contact).

@@ -13,10 +13,10 @@
 
 struct snapshot {
     _Atomic unsigned refs;
-    uint64_t generation;        /* grows by one each time */
-    struct workload *workload;  /* NULL until the controller has answered: inbound is refused */
-    struct map services;        /* resource name -> struct service, each held */
-    struct map endpoints;       /* name -> struct endpoints, each held */
+    uint64_t generation;       /* grows by one each time */
+    struct workload *workload; /* NULL until the controller has answered: inbound is refused */
+    struct map services;       /* resource name -> struct service, each held */
+    struct map endpoints;      /* name -> struct endpoints, each held */
 };
 
 /* An empty snapshot, generation 0. NULL when memory is short. */

@@ -31,12 +31,13 @@ struct grpc_channel_options {
     const char *expected_identity; /* SPIFFE ID of the server; NULL: any of the trust domain */
     uint64_t connect_timeout_ms;   /* 0: 5000; TCP and TLS together */
     uint64_t backoff_min_ms;       /* 0: 100 */
-    uint64_t backoff_max_ms;       /* 0: 10000; actual waits are 0.5-1.5 times (full range jitter) */
-    uint64_t keepalive_ms;         /* PING when nothing was read for so long; 0: 30000 */
+    uint64_t backoff_max_ms; /* 0: 10000; actual waits are 0.5-1.5 times (full range jitter) */
+    uint64_t keepalive_ms;   /* PING when nothing was read for so long; 0: 30000 */
     uint64_t keepalive_timeout_ms; /* 0: 10000 */
-    size_t max_message_bytes;      /* a larger one ends the call with RESOURCE_EXHAUSTED; 0: 4 MiB */
-    size_t max_queued_bytes;       /* unsent, per call; grpc_call_send() fails beyond; 0: 4 MiB */
-    /* Told at each change of the connection; `err` says why it was lost or not made. May be NULL. */
+    size_t max_message_bytes; /* a larger one ends the call with RESOURCE_EXHAUSTED; 0: 4 MiB */
+    size_t max_queued_bytes;  /* unsent, per call; grpc_call_send() fails beyond; 0: 4 MiB */
+    /* Told at each change of the connection; `err` says why it was lost or not made. May be NULL.
+     */
     void (*on_state)(void *context, bool is_connected, const struct err *err);
     void *state_context;
 };
@@ -65,8 +66,8 @@ struct grpc_call_handlers {
 
 /*
  * Starts a call of `path` ("/package.Service/Method"). Waits for the connection until the deadline;
- * with `deadline_ms` 0 there is none, but a failed connection attempt then ends it with UNAVAILABLE.
- * NULL when memory is short.
+ * with `deadline_ms` 0 there is none, but a failed connection attempt then ends it with
+ * UNAVAILABLE. NULL when memory is short.
  */
 struct grpc_call *grpc_call_start(struct grpc_channel *channel, const char *path,
                                   const struct grpc_call_handlers *handlers, void *context,

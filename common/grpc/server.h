@@ -20,8 +20,10 @@ struct grpc_stream;
 
 struct grpc_stream_handlers {
     void (*on_message)(void *context, struct grpc_stream *stream, struct slice message);
-    void (*on_peer_done)(void *context, struct grpc_stream *stream); /* client half-closed; may be NULL */
-    void (*on_writable)(void *context, struct grpc_stream *stream);  /* as in client.h; may be NULL */
+    void (*on_peer_done)(void *context,
+                         struct grpc_stream *stream); /* client half-closed; may be NULL */
+    void (*on_writable)(void *context,
+                        struct grpc_stream *stream); /* as in client.h; may be NULL */
     /* The stream is over, from whatever side, exactly once; it is freed after this returns. */
     void (*on_close)(void *context, struct grpc_stream *stream);
 };
@@ -37,7 +39,8 @@ struct grpc_method {
 
 struct grpc_server_options {
     struct sockaddr_any listen; /* port 0: the kernel's choice, see grpc_server_port() */
-    struct svid_tls *(*tls)(void *context); /* as in client.h: asked at each accept; NULL: plaintext */
+    struct svid_tls *(*tls)(
+        void *context); /* as in client.h: asked at each accept; NULL: plaintext */
     void *tls_context;
     const struct grpc_method *methods;
     size_t n_methods;
@@ -57,8 +60,8 @@ struct grpc_server_stats {
     uint64_t connections, accepted, refused, handshake_failures, streams, calls;
 };
 
-struct grpc_server *grpc_server_new(struct event_base *base, const struct grpc_server_options *options,
-                                    struct err *err);
+struct grpc_server *grpc_server_new(struct event_base *base,
+                                    const struct grpc_server_options *options, struct err *err);
 uint16_t grpc_server_port(const struct grpc_server *server);
 /* Stops accepting, GOAWAY to all; streams go on. */
 void grpc_server_drain(struct grpc_server *server);

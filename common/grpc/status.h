@@ -33,9 +33,9 @@ enum grpc_code {
 
 /* Slices are good only during the callback that hands the status over. */
 struct grpc_status {
-    enum grpc_code code;   /* a number outside 0-16 from the peer becomes GRPC_UNKNOWN */
-    struct slice message;  /* percent-decoded */
-    struct slice details;  /* serialized google.rpc.Status of grpc-status-details-bin, or empty */
+    enum grpc_code code;  /* a number outside 0-16 from the peer becomes GRPC_UNKNOWN */
+    struct slice message; /* percent-decoded */
+    struct slice details; /* serialized google.rpc.Status of grpc-status-details-bin, or empty */
 };
 
 /* "UNAVAILABLE"; "UNKNOWN" for a number that is none. */

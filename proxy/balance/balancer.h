@@ -1,7 +1,7 @@
 /*
  * Choosing one endpoint out of an Endpoints resource: power of two choices over a peak-EWMA of the
- * time to connect, multiplied by what is open (Finagle's P2C peak EWMA). One balancer belongs to one
- * worker and one Endpoints name; it is the mutable side of the configuration.
+ * time to connect, multiplied by what is open (Finagle's P2C peak EWMA). One balancer belongs to
+ * one worker and one Endpoints name; it is the mutable side of the configuration.
  *
  * cost(endpoint) = latency_estimate * (open_connections + 1) / weight; of two endpoints drawn at
  * random the cheaper is chosen. A connect failure counts as a latency of the connect timeout, so
@@ -32,7 +32,8 @@ const struct endpoints *balancer_endpoints(const struct balancer *balancer);
  */
 struct balanced *balancer_take(struct balancer *balancer, struct balanced *const *tried, size_t n,
                                uint64_t now_ns) MUST_USE;
-/* Not valid after balanced_give(); the endpoint data outlives updates of the balancer until then. */
+/* Not valid after balanced_give(); the endpoint data outlives updates of the balancer until then.
+ */
 const struct endpoint *balanced_endpoint(const struct balanced *balanced);
 void balanced_connected(struct balanced *balanced, uint64_t latency_ns, uint64_t now_ns);
 void balanced_failed(struct balanced *balanced, uint64_t penalty_ns, uint64_t now_ns);

@@ -17,8 +17,8 @@
  */
 struct service_shared {
     _Atomic unsigned refs;
-    _Atomic uint32_t connections;   /* open now, of all workers */
-    _Atomic uint64_t last_used_ns;  /* clock_now_ns() of the last connection; for eviction */
+    _Atomic uint32_t connections;  /* open now, of all workers */
+    _Atomic uint64_t last_used_ns; /* clock_now_ns() of the last connection; for eviction */
 };
 struct service_shared *service_shared_new(void); /* NULL when memory is short */
 struct service_shared *service_shared_hold(struct service_shared *shared);
@@ -33,8 +33,8 @@ struct service {
     _Atomic unsigned refs;
     char *resource; /* "10.96.0.10:80": the resource's name */
     char *version;
-    bool is_known;  /* false: the controller says that there is none; all below is empty */
-    char *name;     /* namespace/service, or namespace/pod when a pod was dialled */
+    bool is_known; /* false: the controller says that there is none; all below is empty */
+    char *name;    /* namespace/service, or namespace/pod when a pod was dialled */
     char *namespace;
     uint16_t port;
     enum protocol protocol;
@@ -45,7 +45,7 @@ struct service {
     struct endpoints *pod; /* a pod was dialled by its address: its one endpoint; else NULL */
     uint64_t connect_timeout_ms;
     uint64_t idle_timeout_ms;
-    uint32_t max_connections; /* 0: no cap */
+    uint32_t max_connections;      /* 0: no cap */
     struct service_shared *shared; /* never NULL */
 };
 

@@ -1,6 +1,6 @@
 /*
- * The proxy's own Workload resource, checked and turned into what the data path reads. Immutable and
- * reference-counted.
+ * The proxy's own Workload resource, checked and turned into what the data path reads. Immutable
+ * and reference-counted.
  */
 #ifndef OUTRIGGER_PROXY_CONFIG_WORKLOAD_H
 #define OUTRIGGER_PROXY_CONFIG_WORKLOAD_H
@@ -14,7 +14,14 @@
 
 enum mtls_mode { MTLS_PERMISSIVE, MTLS_STRICT, MTLS_DISABLED };
 enum egress_mode { EGRESS_ALLOW_ANY, EGRESS_REGISTRY_ONLY };
-enum protocol { PROTOCOL_DETECT, PROTOCOL_TCP, PROTOCOL_TLS, PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOL_GRPC };
+enum protocol {
+    PROTOCOL_DETECT,
+    PROTOCOL_TCP,
+    PROTOCOL_TLS,
+    PROTOCOL_HTTP1,
+    PROTOCOL_HTTP2,
+    PROTOCOL_GRPC
+};
 
 const char *mtls_mode_name(enum mtls_mode mode); /* "permissive", ... */
 const char *protocol_name(enum protocol protocol);
@@ -27,16 +34,16 @@ struct inbound_port {
 
 struct workload {
     _Atomic unsigned refs;
-    char *name;            /* namespace/pod */
-    char *version;         /* of the resource */
-    char *workload;        /* what owns the pod */
+    char *name;     /* namespace/pod */
+    char *version;  /* of the resource */
+    char *workload; /* what owns the pod */
     char *namespace;
     char *service_account;
     char *zone;
     char *trust_domain;
     struct ip *addresses;
     size_t n_addresses;
-    enum mtls_mode mtls_mode; /* of ports that are not listed */
+    enum mtls_mode mtls_mode;   /* of ports that are not listed */
     struct inbound_port *ports; /* sorted by port */
     size_t n_ports;
     struct access_policies *access; /* with the default; never NULL */
@@ -49,9 +56,9 @@ struct workload {
 };
 
 /*
- * From the serialized outrigger.v1.Workload. NULL with `err` naming the field and what was expected.
- * What it does not understand and what bears on security becomes stricter: an unknown MtlsMode is an
- * error; an unknown access action or condition denies (see policy/access.h).
+ * From the serialized outrigger.v1.Workload. NULL with `err` naming the field and what was
+ * expected. What it does not understand and what bears on security becomes stricter: an unknown
+ * MtlsMode is an error; an unknown access action or condition denies (see policy/access.h).
  */
 struct workload *workload_build(struct slice bytes, struct slice name, struct slice version,
                                 struct err *err);
@@ -59,7 +66,8 @@ struct workload *workload_hold(struct workload *workload);
 void workload_drop(struct workload *workload);
 
 enum mtls_mode workload_mtls_mode(const struct workload *workload, uint16_t port);
-const struct inbound_port *workload_port(const struct workload *workload, uint16_t port); /* or NULL */
+const struct inbound_port *workload_port(const struct workload *workload,
+                                         uint16_t port); /* or NULL */
 bool workload_has_address(const struct workload *workload, const struct ip *ip);
 
 #endif

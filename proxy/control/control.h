@@ -17,15 +17,16 @@
 struct control;
 
 struct control_settings {
-    const char *controller;          /* host:port */
-    const char *controller_identity; /* SPIFFE ID; NULL: /ns/outrigger-system/sa/outrigger-controller */
+    const char *controller; /* host:port */
+    const char
+        *controller_identity; /* SPIFFE ID; NULL: /ns/outrigger-system/sa/outrigger-controller */
     const char *trust_domain;
-    const char *pod;                 /* namespace/pod: the name of our Workload */
-    const char *token_file;          /* read again at every renewal */
-    const char *anchors_file;        /* PEM; read again at every renewal */
+    const char *pod;          /* namespace/pod: the name of our Workload */
+    const char *token_file;   /* read again at every renewal */
+    const char *anchors_file; /* PEM; read again at every renewal */
     uint64_t backoff_min_ms, backoff_max_ms;
-    uint64_t service_idle_ms;        /* a Service unused for so long is forgotten; default 10 min */
-    size_t max_services;             /* ceiling; the least recently used is forgotten first */
+    uint64_t service_idle_ms; /* a Service unused for so long is forgotten; default 10 min */
+    size_t max_services;      /* ceiling; the least recently used is forgotten first */
 };
 
 struct control_callbacks {
@@ -45,15 +46,15 @@ void control_want_service(struct control *control, struct slice resource);
 
 /* What the admin pages and /readyz tell. Strings live until the next event. */
 struct control_status {
-    bool has_certificate;       /* and it has not expired */
-    bool is_connected;          /* discovery stream open */
+    bool has_certificate; /* and it has not expired */
+    bool is_connected;    /* discovery stream open */
     bool has_workload;
     int64_t connected_since;    /* wall-clock seconds; 0 when not connected */
     int64_t disconnected_since; /* wall-clock seconds; 0 while connected */
     const char *last_error;     /* "" when none: why the controller cannot be used */
     const char *last_nack;      /* "" when none: the last resource that was refused, and why */
     const char *certificate_error;
-    int64_t next_renewal;       /* wall-clock seconds */
+    int64_t next_renewal; /* wall-clock seconds */
     uint64_t nacks;
 };
 struct control_status control_status(const struct control *control);

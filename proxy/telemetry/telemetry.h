@@ -1,6 +1,7 @@
 /*
- * Counting. One shard belongs to one thread, which alone writes to it, without locks; any thread may
- * read it at any time (relaxed atomics, append-only list), so /metrics never waits for a worker.
+ * Counting. One shard belongs to one thread, which alone writes to it, without locks; any thread
+ * may read it at any time (relaxed atomics, append-only list), so /metrics never waits for a
+ * worker.
  */
 #ifndef OUTRIGGER_PROXY_TELEMETRY_TELEMETRY_H
 #define OUTRIGGER_PROXY_TELEMETRY_TELEMETRY_H
@@ -57,7 +58,8 @@ struct flow_stats {
     char *labels;                    /* rendered once: direction="inbound",source_identity="..." */
     _Atomic uint64_t opened, open;
     _Atomic uint64_t ended[REASON_COUNT];
-    _Atomic uint64_t bytes_sent, bytes_received; /* from the client's point of view: to, from the server */
+    _Atomic uint64_t bytes_sent,
+        bytes_received; /* from the client's point of view: to, from the server */
     _Atomic uint64_t connect_count, connect_sum_us, connect_bucket[FLOW_BUCKETS + 1];
     _Atomic uint64_t duration_sum_us, duration_count;
 };
