@@ -64,19 +64,30 @@ struct flow_stats {
     _Atomic uint64_t duration_sum_us, duration_count;
 };
 
+/*
+ * The three moments of a connection. `duration_ns` is its life from accept to end. The owner's
+ * thread only.
+ */
+void flow_opened(struct flow_stats *flow);
+void flow_ended(struct flow_stats *flow, enum reason reason, uint64_t duration_ns);
+
 struct telemetry_shard {
     _Atomic uint64_t counters[COUNTER_COUNT];
     struct flow_stats *_Atomic flows; /* newest first; read it with acquire */
     struct map by_labels;             /* the owner's index of `flows` */
-    size_t n_flows, max_flows;        /* beyond the ceiling: the overflow entry */
-    struct flow_stats *overflow;
+    size_t n_flows, max_flows;        /* beyond the ceiling: the overflow entries */
+    struct flow_stats *overflow[2];   /* by direction; always there */
 };
 
 /* max_flows: the ceiling for label sets, e.g. 1000. NULL when memory is short. */
 struct telemetry_shard *telemetry_shard_new(size_t max_flows);
 void telemetry_shard_free(struct telemetry_shard *shard); /* after its thread has ended */
 
-/* The entry for these labels, made if absent; never NULL (the overflow entry at the ceiling). */
+/*
+ * The entry for these labels, made if absent; never NULL: at the ceiling, or when memory is short,
+ * the overflow entry of the direction, whose labels say overflow="true" and nothing else. It lives
+ * as long as the shard. The owner's thread only.
+ */
 struct flow_stats *telemetry_flow(struct telemetry_shard *shard, const struct flow_labels *labels);
 
 /* The owner's thread only: a load and a store, no locked instruction. */
@@ -91,6 +102,12 @@ static inline void telemetry_add(struct telemetry_shard *shard, enum counter cou
     stat_add(&shard->counters[counter], (uint64_t)n);
 }
 
+static inline uint64_t stat_get(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+/* A connection to the endpoint was made in `latency_ns`. The owner's thread only. */
 void flow_connected(struct flow_stats *flow, uint64_t latency_ns);
 
 #endif
