@@ -1,0 +1,92 @@
+#include "common/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARENA_FIRST_BYTES 512
+#define ARENA_MOST_BYTES  (64 * 1024)
+
+struct arena_block {
+    struct arena_block *next;
+    size_t used; /* of `size`, both without this header */
+    size_t size;
+    alignas(max_align_t) char bytes[];
+};
+
+void arena_init(struct arena *arena)
+{
+    *arena = (struct arena){0};
+}
+
+void arena_fini(struct arena *arena)
+{
+    struct arena_block *next;
+    for (struct arena_block *block = arena->blocks; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    arena_init(arena);
+}
+
+static struct arena_block *arena_grow(struct arena *arena, size_t bytes)
+{
+    size_t size = arena->next_bytes ? arena->next_bytes : ARENA_FIRST_BYTES;
+    arena->next_bytes = size < ARENA_MOST_BYTES ? size * 2 : size;
+    if (size < bytes)
+        size = bytes;
+    struct arena_block *block = malloc(sizeof(*block) + size);
+    if (!block)
+        return NULL;
+    *block = (struct arena_block){.next = arena->blocks, .size = size};
+    arena->blocks = block;
+    arena->total_bytes += size;
+    return block;
+}
+
+void *arena_take(struct arena *arena, size_t bytes)
+{
+    const size_t align = alignof(max_align_t);
+    if (bytes > SIZE_MAX / 2)
+        return NULL;
+    bytes = (bytes + align - 1) / align * align;
+    struct arena_block *block = arena->blocks;
+    if (!block || block->size - block->used < bytes)
+        block = arena_grow(arena, bytes);
+    if (!block)
+        return NULL;
+    void *taken = block->bytes + block->used;
+    block->used += bytes;
+    return memset(taken, 0, bytes);
+}
+
+void *arena_take_array(struct arena *arena, size_t n, size_t size)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(n, size, &bytes) ? NULL : arena_take(arena, bytes);
+}
+
+char *arena_text(struct arena *arena, struct slice text)
+{
+    char *copy = text.len < SIZE_MAX ? arena_take(arena, text.len + 1) : NULL;
+    if (copy && text.len)
+        memcpy(copy, text.ptr, text.len);
+    return copy;
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = len < 0 ? NULL : arena_take(arena, (size_t)len + 1);
+    if (!text)
+        return NULL;
+    va_start(args, format);
+    vsnprintf(text, (size_t)len + 1, format, args);
+    va_end(args);
+    return text;
+}
