@@ -50,14 +50,15 @@ struct option_table {
 
 enum options_result {
     OPTIONS_OK,
-    OPTIONS_HELP, /* --help or --version was asked for: print it and exit 0 */
-    OPTIONS_VERSION,
-    OPTIONS_BAD, /* err is filled: print it on stderr and exit 2 */
+    OPTIONS_HELP,    /* --help was asked for: options_print() and exit 0 */
+    OPTIONS_VERSION, /* --version: print it and exit 0 */
+    OPTIONS_BAD,     /* err is filled: print it on stderr and exit 2 */
 };
 
 /*
- * Fills `settings` from argv[1..argc). With `arguments` in the table, words that are no options are
- * moved to the front of argv[1..] and counted in *n_arguments; else they are an error.
+ * Fills `settings`, which the caller has zeroed, from argv[1..argc), then the defaults of what was
+ * not given. A word "--" ends the options. With `arguments` in the table, words that are no options
+ * are moved to the front of argv[1..] and counted in *n_arguments; else they are an error.
  */
 enum options_result options_parse(const struct option_table *table, int argc, char **argv,
                                   void *settings, int *n_arguments, struct err *err) MUST_USE;
@@ -65,7 +66,7 @@ enum options_result options_parse(const struct option_table *table, int argc, ch
 /* The --help text; as a Markdown table when `as_markdown`. */
 void options_print(const struct option_table *table, bool as_markdown, FILE *out);
 
-/* Did the last argument ask for `--help=markdown`? */
+/* Is `--help=markdown` among the arguments? */
 bool options_wants_markdown(int argc, char **argv);
 
 /* The parsers of single values, for annotations and manifests as well. */
@@ -74,7 +75,8 @@ bool option_parse_uint(struct slice text, uint64_t min, uint64_t max, uint64_t *
 bool option_parse_duration(struct slice text, uint64_t min_ms, uint64_t max_ms, uint64_t *ms,
                            struct err *err) MUST_USE;
 
-/* The one of n names that is nearest to `word` (edit distance at most 3), or NULL. */
+/* The one of n names that is nearest to `word` (edit distance at most 3, and something in common),
+ * or NULL. */
 const char *option_nearest(struct slice word, const char *const *names, size_t n);
 
 #endif
