@@ -21,6 +21,7 @@ RANKS = {
     "common/": 0,
     "proto/": 0,
     "google/": 0,
+    "proxy/wire": 1,
     "proxy/detect/": 1,
     "proxy/policy/": 1,
     "proxy/telemetry/": 1,

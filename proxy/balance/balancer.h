@@ -3,10 +3,15 @@
  * time to connect, multiplied by what is open (Finagle's P2C peak EWMA). One balancer belongs to
  * one worker and one Endpoints name; it is the mutable side of the configuration.
  *
- * cost(endpoint) = latency_estimate * (open_connections + 1) / weight; of two endpoints drawn at
- * random the cheaper is chosen. A connect failure counts as a latency of the connect timeout, so
- * that what fails fast does not attract connections. Estimates decay with a time constant of 10 s.
- * UNHEALTHY endpoints are used only when no healthy one is left to try, DRAINING ones never.
+ * cost(endpoint) = latency_estimate * (open_connections + 1) / weight. Two endpoints are drawn at
+ * random, and one of them is chosen with a chance inverse to its cost: what is ten times dearer
+ * gets a tenth, what is equal gets half. (Always taking the less, where connect times differ by
+ * noise, would send all of a quiet client's connections to one endpoint for seconds at a time.)
+ * Estimates below 1 ms count as 1 ms, and an endpoint that was never tried is taken to be as fast
+ * as the one it is drawn with. A slow connect moves the estimate at once, fast ones with a time
+ * constant of 10 s, in which it also decays. A connect failure counts as a latency of the connect
+ * timeout, so that what fails fast does not attract connections. UNHEALTHY endpoints are used only
+ * when no healthy one is left to try, DRAINING ones never.
  */
 #ifndef OUTRIGGER_PROXY_BALANCE_BALANCER_H
 #define OUTRIGGER_PROXY_BALANCE_BALANCER_H
@@ -28,7 +33,7 @@ const struct endpoints *balancer_endpoints(const struct balancer *balancer);
 
 /*
  * Chooses an endpoint that is not among the n `tried`. NULL when none is left. The result counts as
- * one open connection until balanced_give().
+ * one open connection until balanced_give(). What is in `tried` must not have been given yet.
  */
 struct balanced *balancer_take(struct balancer *balancer, struct balanced *const *tried, size_t n,
                                uint64_t now_ns) MUST_USE;

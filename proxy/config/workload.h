@@ -25,6 +25,11 @@ enum protocol {
 
 const char *mtls_mode_name(enum mtls_mode mode); /* "permissive", ... */
 const char *protocol_name(enum protocol protocol);
+/*
+ * From outrigger.v1.Protocol. One that this version does not know is found out from the first
+ * bytes, like one that is not said: no access depends on it.
+ */
+enum protocol protocol_from_wire(int protocol);
 
 struct inbound_port {
     uint16_t port;

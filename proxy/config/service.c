@@ -1,0 +1,213 @@
+#include "proxy/config/service.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "proto/resources.pb-c.h"
+#include "proxy/config/endpoint.h"
+#include "proxy/wire.h"
+
+#define SERVICE_MAX_BACKENDS 256
+#define SERVICE_MAX_HOSTS    256
+
+struct service_shared *service_shared_new(void)
+{
+    struct service_shared *shared = calloc(1, sizeof(*shared));
+    if (shared) {
+        atomic_init(&shared->refs, 1);
+        atomic_init(&shared->connections, 0);
+        atomic_init(&shared->last_used_ns, clock_now_ns());
+    }
+    return shared;
+}
+
+struct service_shared *service_shared_hold(struct service_shared *shared)
+{
+    atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);
+    return shared;
+}
+
+void service_shared_drop(struct service_shared *shared)
+{
+    if (shared && atomic_fetch_sub_explicit(&shared->refs, 1, memory_order_acq_rel) == 1)
+        free(shared);
+}
+
+static struct service *service_new(struct slice resource, struct slice version,
+                                   struct service_shared *shared)
+{
+    struct service *service = calloc(1, sizeof(*service));
+    if (!service)
+        return NULL;
+    atomic_init(&service->refs, 1);
+    service->shared = service_shared_hold(shared);
+    service->resource = strndup(resource.len ? resource.ptr : "", resource.len);
+    service->version = strndup(version.len ? version.ptr : "", version.len);
+    if (service->resource && service->version)
+        return service;
+    service_drop(service);
+    return NULL;
+}
+
+static bool service_set_name(struct service *service, const Outrigger__V1__Service *message,
+                             struct err *err)
+{
+    if (!(service->name = wire_text(message->name, "name", err)))
+        return false;
+    if (!wire_is_namespaced(slice_str(service->name)))
+        return err_set(err, "name: \"%s\" is not NAMESPACE/NAME", service->name);
+    service->namespace = strndup(service->name, strcspn(service->name, "/"));
+    return service->namespace || err_set(err, "name: out of memory");
+}
+
+static bool service_set_hosts(struct service *service, const Outrigger__V1__Service *message,
+                              struct err *err)
+{
+    if (!wire_at_most(message->n_hosts, SERVICE_MAX_HOSTS, "hosts: their number", err))
+        return false;
+    service->hosts = calloc(message->n_hosts ? message->n_hosts : 1, sizeof(char *));
+    if (!service->hosts)
+        return err_set(err, "hosts: out of memory");
+    for (size_t i = 0; i < message->n_hosts; i++) {
+        service->hosts[i] = wire_text(message->hosts[i], "name", err);
+        if (!service->hosts[i])
+            return err_prefix(err, "hosts[%zu]", i);
+        service->n_hosts++;
+    }
+    return true;
+}
+
+static bool service_add_backend(struct service *service, const Outrigger__V1__Backend *message,
+                                struct err *err)
+{
+    struct backend *backend = &service->backends[service->n_backends];
+    if (!(backend->endpoints = wire_text(message->endpoints, "endpoints", err)))
+        return false;
+    service->n_backends++;
+    if (!*backend->endpoints)
+        return err_set(err, "endpoints: empty; expected the name of an Endpoints resource");
+    if (message->weight < 1 || message->weight > WIRE_MAX_WEIGHT)
+        return err_set(err, "weight: %u is not a weight (1-%u)", message->weight, WIRE_MAX_WEIGHT);
+    backend->weight = message->weight;
+    for (size_t i = 0; i + 1 < service->n_backends; i++)
+        if (strcmp(service->backends[i].endpoints, backend->endpoints) == 0)
+            return err_set(err, "endpoints: \"%s\" is there twice (also backends[%zu])",
+                           backend->endpoints, i);
+    return true;
+}
+
+static bool service_set_backends(struct service *service, const Outrigger__V1__Service *message,
+                                 struct err *err)
+{
+    if (!wire_at_most(message->n_backends, SERVICE_MAX_BACKENDS, "backends: their number", err))
+        return false;
+    service->backends =
+        calloc(message->n_backends ? message->n_backends : 1, sizeof(struct backend));
+    if (!service->backends)
+        return err_set(err, "backends: out of memory");
+    for (size_t i = 0; i < message->n_backends; i++)
+        if (!service_add_backend(service, message->backends[i], err))
+            return err_prefix(err, "backends[%zu]", i);
+    return true;
+}
+
+/*
+ * A pod that was dialled by its address: that address is where its connections must go, whatever
+ * else the controller may say.
+ */
+static bool service_set_pod(struct service *service, const Outrigger__V1__Endpoint *message,
+                            struct err *err)
+{
+    struct sockaddr_any dialled;
+    service->pod = endpoints_new(slice_str(service->resource), slice_str(service->version), 1);
+    if (!service->pod)
+        return err_set(err, "pod: out of memory");
+    service->pod->n = 1;
+    if (!endpoint_init(service->pod->list, message, err))
+        return err_prefix(err, "pod");
+    if (!addr_parse(slice_str(service->resource), &dialled, err))
+        return err_prefix(err, "the resource's name");
+    if (!addr_eq(&dialled, &service->pod->list[0].addr))
+        return err_set(err, "pod.address: %s is not %s, which was dialled",
+                       service->pod->list[0].addr_text, service->resource);
+    return true;
+}
+
+static bool service_fill(struct service *service, const Outrigger__V1__Service *message,
+                         struct err *err)
+{
+    if (!service_set_name(service, message, err) || !wire_port(message->port, "port", err) ||
+        !wire_at_most(message->connect_timeout_ms, WIRE_MAX_CONNECT_MS, "connect_timeout_ms",
+                      err) ||
+        !wire_at_most(message->idle_timeout_ms, WIRE_MAX_IDLE_MS, "idle_timeout_ms", err))
+        return false;
+    if (message->pod && message->n_backends > 0)
+        return err_set(err, "backends: must be empty where `pod` is set");
+    if (!message->pod && message->n_backends == 0)
+        return err_set(err, "backends: empty, and `pod` is not set: one of them is needed");
+    service->is_known = true;
+    service->port = (uint16_t)message->port;
+    service->protocol = protocol_from_wire((int)message->protocol);
+    service->connect_timeout_ms = message->connect_timeout_ms;
+    service->idle_timeout_ms = message->idle_timeout_ms;
+    service->max_connections = message->max_connections;
+    /* `balancing`: one that is not known is answered with the only one there is. */
+    return service_set_hosts(service, message, err) &&
+           service_set_backends(service, message, err) &&
+           (!message->pod || service_set_pod(service, message->pod, err));
+}
+
+struct service *service_build(struct slice bytes, struct slice resource, struct slice version,
+                              struct service_shared *shared, struct err *err)
+{
+    Outrigger__V1__Service *message = wire_unpack(&outrigger__v1__service__descriptor, bytes, err);
+    if (!message)
+        return NULL;
+    struct service *service = service_new(resource, version, shared);
+    bool ok = service ? service_fill(service, message, err) : err_set(err, "out of memory");
+    wire_free(message);
+    if (ok)
+        return service;
+    service_drop(service);
+    return NULL;
+}
+
+struct service *service_unknown(struct slice resource, struct service_shared *shared)
+{
+    struct service *service = service_new(resource, slice_str(""), shared);
+    if (!service)
+        return NULL;
+    service->name = strdup("");
+    service->namespace = strdup("");
+    if (service->name && service->namespace)
+        return service;
+    service_drop(service);
+    return NULL;
+}
+
+struct service *service_hold(struct service *service)
+{
+    if (service)
+        atomic_fetch_add_explicit(&service->refs, 1, memory_order_relaxed);
+    return service;
+}
+
+void service_drop(struct service *service)
+{
+    if (!service || atomic_fetch_sub_explicit(&service->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < service->n_hosts; i++)
+        free(service->hosts[i]);
+    for (size_t i = 0; i < service->n_backends; i++)
+        free(service->backends[i].endpoints);
+    free(service->hosts);
+    free(service->backends);
+    endpoints_drop(service->pod);
+    service_shared_drop(service->shared);
+    free(service->resource);
+    free(service->version);
+    free(service->name);
+    free(service->namespace);
+    free(service);
+}

@@ -1,0 +1,81 @@
+#include "proxy/wire.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static void *wire_alloc(void *data, size_t size)
+{
+    size_t *left = data;
+    if (size > *left)
+        return NULL;
+    *left -= size;
+    return malloc(size);
+}
+
+static void wire_release(void *data, void *memory)
+{
+    (void)data;
+    free(memory);
+}
+
+void *wire_unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, struct err *err)
+{
+    size_t left = WIRE_MAX_UNPACKED_BYTES;
+    ProtobufCAllocator allocator = {wire_alloc, wire_release, &left};
+    void *message =
+        protobuf_c_message_unpack(type, &allocator, bytes.len, (const uint8_t *)bytes.ptr);
+    if (!message)
+        err_set(err, "%zu bytes that are not a valid %s", bytes.len, type->name);
+    return message;
+}
+
+void wire_free(void *message)
+{
+    ProtobufCAllocator allocator = {wire_alloc, wire_release, NULL};
+    if (message)
+        protobuf_c_message_free_unpacked(message, &allocator);
+}
+
+char *wire_text(const char *text, const char *field, struct err *err)
+{
+    size_t len = strnlen(text, WIRE_MAX_NAME_BYTES + 1);
+    if (len > WIRE_MAX_NAME_BYTES) {
+        err_set(err, "%s: longer than %d bytes", field, WIRE_MAX_NAME_BYTES);
+        return NULL;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < 0x20 || text[i] > 0x7e) {
+            err_set(err, "%s: byte 0x%02x at %zu is not printable ASCII", field,
+                    (unsigned char)text[i], i);
+            return NULL;
+        }
+    }
+    char *copy = strndup(text, len);
+    if (!copy)
+        err_set(err, "%s: out of memory", field);
+    return copy;
+}
+
+bool wire_is_namespaced(struct slice name)
+{
+    const char *slash = name.len ? memchr(name.ptr, '/', name.len) : NULL;
+    if (!slash)
+        return false;
+    size_t namespace_len = (size_t)(slash - name.ptr);
+    struct slice rest = slice_sub(name, namespace_len + 1, name.len);
+    return namespace_len > 0 && rest.len > 0 && !memchr(rest.ptr, '/', rest.len);
+}
+
+bool wire_port(uint32_t port, const char *field, struct err *err)
+{
+    if (port >= 1 && port <= UINT16_MAX)
+        return true;
+    return err_set(err, "%s: %" PRIu32 " is not a port (1-65535)", field, port);
+}
+
+bool wire_at_most(uint64_t value, uint64_t max, const char *field, struct err *err)
+{
+    if (value <= max)
+        return true;
+    return err_set(err, "%s: %" PRIu64 " is more than %" PRIu64, field, value, max);
+}
