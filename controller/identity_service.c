@@ -1,0 +1,206 @@
+#include "controller/identity_service.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/spiffe.h"
+#include "controller/csr.h"
+#include "proto/identity.pb-c.h"
+
+/* Token and request are bounded where they are read; this is what a message may be at all. */
+#define REQUEST_MAX_BYTES (TOKEN_MAX_BYTES + CSR_MAX_BYTES + 64)
+
+struct identity_service {
+    struct ca *ca;
+    const struct token_signer *signer;
+    struct identity_stats stats;
+};
+
+struct call {
+    struct identity_service *service;
+    bool is_answered;
+};
+
+/* What a call ended with; `code` GRPC_OK has `leaf` and `id`. */
+struct outcome {
+    enum grpc_code code;
+    struct err err;
+    struct ca_leaf leaf;
+    char id[SPIFFE_ID_MAX_BYTES + 1];
+};
+
+struct identity_service *identity_service_new(struct ca *ca, const struct token_signer *signer)
+{
+    struct identity_service *service = calloc(1, sizeof(*service));
+    if (service)
+        *service = (struct identity_service){.ca = ca, .signer = signer};
+    return service;
+}
+
+void identity_service_free(struct identity_service *service)
+{
+    free(service);
+}
+
+struct identity_stats identity_service_stats(const struct identity_service *service)
+{
+    return service->stats;
+}
+
+/* The name comes from the token alone, the key from the request alone. */
+static enum grpc_code issue(struct identity_service *service, const struct token_claims *claims,
+                            struct slice csr, struct outcome *outcome)
+{
+    if (!spiffe_format(outcome->id, sizeof(outcome->id), slice_str(ca_trust_domain(service->ca)),
+                       slice_str(claims->namespace), slice_str(claims->service_account))) {
+        err_set(&outcome->err, "token: its owner has no SPIFFE ID");
+        return GRPC_UNAUTHENTICATED;
+    }
+    EVP_PKEY *key = csr_public_key(csr, &outcome->err);
+    if (!key)
+        return GRPC_INVALID_ARGUMENT;
+    bool is_issued =
+        ca_issue(service->ca, key, slice_str(outcome->id), &outcome->leaf, &outcome->err);
+    EVP_PKEY_free(key);
+    return is_issued ? GRPC_OK : GRPC_INTERNAL;
+}
+
+static enum grpc_code certify(struct identity_service *service,
+                              const Outrigger__V1__CertifyRequest *request, struct outcome *outcome)
+{
+    struct token_claims claims;
+    if (!token_verify(service->signer, slice_str(request->token), clock_wall_sec(), &claims,
+                      &outcome->err))
+        return GRPC_UNAUTHENTICATED;
+    return issue(service, &claims, slice_of(request->csr.data, request->csr.len), outcome);
+}
+
+static void judge(struct identity_service *service, struct slice message, struct outcome *outcome)
+{
+    Outrigger__V1__CertifyRequest *request = NULL;
+    if (message.len <= REQUEST_MAX_BYTES)
+        request =
+            outrigger__v1__certify_request__unpack(NULL, message.len, (const uint8_t *)message.ptr);
+    if (request) {
+        outcome->code = certify(service, request, outcome);
+        outrigger__v1__certify_request__free_unpacked(request, NULL);
+        return;
+    }
+    outcome->code = GRPC_INVALID_ARGUMENT;
+    err_set(&outcome->err, "the message is no outrigger.v1.CertifyRequest of at most %d bytes",
+            REQUEST_MAX_BYTES);
+}
+
+static void count(struct identity_service *service, const struct outcome *outcome)
+{
+    switch (outcome->code) {
+    case GRPC_OK:
+        service->stats.certified++;
+        break;
+    case GRPC_UNAUTHENTICATED:
+        service->stats.refused_token++;
+        break;
+    case GRPC_INVALID_ARGUMENT:
+        service->stats.refused_request++;
+        break;
+    default:
+        service->stats.failed++;
+        break;
+    }
+}
+
+static bool send_response(const struct identity_service *service, struct grpc_stream *stream,
+                          const struct outcome *outcome)
+{
+    Outrigger__V1__CertifyResponse response = OUTRIGGER__V1__CERTIFY_RESPONSE__INIT;
+    ProtobufCBinaryData leaf = {.data = outcome->leaf.der, .len = outcome->leaf.der_len};
+    ProtobufCBinaryData anchors[TRUST_ANCHORS_MAX];
+    const struct trust_anchors *trusted = ca_anchors(service->ca);
+    for (size_t i = 0; i < trust_anchors_count(trusted); i++) {
+        struct slice der = trust_anchors_der(trusted, i);
+        anchors[i] = (ProtobufCBinaryData){.data = (uint8_t *)der.ptr, .len = der.len};
+    }
+    response.n_chain = 1;
+    response.chain = &leaf;
+    response.not_before = outcome->leaf.not_before;
+    response.not_after = outcome->leaf.not_after;
+    response.n_trust_anchors = trust_anchors_count(trusted);
+    response.trust_anchors = anchors;
+
+    size_t size = outrigger__v1__certify_response__get_packed_size(&response);
+    uint8_t *packed = malloc(size);
+    if (!packed)
+        return false;
+    outrigger__v1__certify_response__pack(&response, packed);
+    bool is_sent = grpc_stream_send(stream, slice_of(packed, size));
+    free(packed);
+    return is_sent;
+}
+
+static void answer(struct identity_service *service, struct grpc_stream *stream,
+                   struct outcome *outcome)
+{
+    char peer[ADDR_TEXT_BYTES];
+    addr_format(grpc_stream_peer_addr(stream), peer);
+    if (outcome->code == GRPC_OK && !send_response(service, stream, outcome)) {
+        outcome->code = GRPC_RESOURCE_EXHAUSTED;
+        err_set(&outcome->err, "out of memory");
+    }
+    count(service, outcome);
+    if (outcome->code == GRPC_OK)
+        LOG(LOG_INFO, "identity_certified", LOG_S("id", outcome->id), LOG_S("peer", peer),
+            LOG_I("not_after", outcome->leaf.not_after));
+    else
+        LOG_LIMITED(LOG_WARN, "identity_refused", LOG_S("peer", peer),
+                    LOG_S("code", grpc_code_name(outcome->code)),
+                    LOG_S("reason", outcome->err.text));
+    grpc_stream_end(stream, outcome->code, outcome->code == GRPC_OK ? "" : outcome->err.text);
+}
+
+static void on_message(void *context, struct grpc_stream *stream, struct slice message)
+{
+    struct call *call = context;
+    struct outcome outcome = {0};
+    /* A second message in a unary call: the first has its answer already. */
+    if (call->is_answered)
+        return;
+    call->is_answered = true;
+    judge(call->service, message, &outcome);
+    answer(call->service, stream, &outcome);
+    ca_leaf_fini(&outcome.leaf);
+}
+
+static void on_peer_done(void *context, struct grpc_stream *stream)
+{
+    struct call *call = context;
+    if (call->is_answered)
+        return;
+    call->is_answered = true;
+    struct outcome outcome = {.code = GRPC_INVALID_ARGUMENT};
+    err_set(&outcome.err, "the call ended without a message");
+    answer(call->service, stream, &outcome);
+}
+
+static void on_close(void *context, struct grpc_stream *stream)
+{
+    (void)stream;
+    free(context);
+}
+
+void identity_service_on_certify(struct identity_service *service, struct grpc_stream *stream)
+{
+    static const struct grpc_stream_handlers handlers = {
+        .on_message = on_message,
+        .on_peer_done = on_peer_done,
+        .on_close = on_close,
+    };
+    struct call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        grpc_stream_end(stream, GRPC_RESOURCE_EXHAUSTED, "out of memory");
+        return;
+    }
+    call->service = service;
+    grpc_stream_accept(stream, &handlers, call);
+}
