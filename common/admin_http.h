@@ -24,7 +24,8 @@ struct admin_page {
     void (*serve)(struct admin_request *request, void *context);
 };
 
-/* Pages and context must outlive the server. Unknown paths get 404 with the list of pages. */
+/* Pages and context must outlive the server. Unknown paths get 404 with the list of pages,
+ * `/` the list alone unless it is a page. */
 struct admin_http *admin_http_new(struct event_base *base, const struct sockaddr_any *listen,
                                   const struct admin_page *pages, size_t n_pages, void *context,
                                   struct err *err);
