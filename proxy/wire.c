@@ -1,6 +1,8 @@
 #include "proxy/wire.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void *wire_alloc(void *data, size_t size)
@@ -64,6 +66,17 @@ bool wire_is_namespaced(struct slice name)
     size_t namespace_len = (size_t)(slash - name.ptr);
     struct slice rest = slice_sub(name, namespace_len + 1, name.len);
     return namespace_len > 0 && rest.len > 0 && !memchr(rest.ptr, '/', rest.len);
+}
+
+bool wire_at(struct err *err, const char *format, ...)
+{
+    char path[64];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(path, sizeof(path), format, args);
+    va_end(args);
+    struct err inner = *err;
+    return err_set(err, "%s.%s", path, inner.text);
 }
 
 bool wire_port(uint32_t port, const char *field, struct err *err)

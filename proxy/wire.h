@@ -1,6 +1,6 @@
 /*
  * From a message as it arrived to what the data path reads: the checks that the builders of all
- * resources share. Every failure names the field; callers put the path before it (err_prefix).
+ * resources share. Every failure names the field; callers put the path before it (wire_at).
  */
 #ifndef OUTRIGGER_PROXY_WIRE_H
 #define OUTRIGGER_PROXY_WIRE_H
@@ -34,6 +34,10 @@ char *wire_text(const char *text, const char *field, struct err *err) MUST_USE;
 
 /* Whether it is NAMESPACE/NAME, both of them present and no further '/'. */
 bool wire_is_namespaced(struct slice name);
+
+/* Puts the path of a message before the field that the error begins with: "ports[3]" + ".port:
+ * ...". */
+bool wire_at(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 bool wire_port(uint32_t port, const char *field, struct err *err) MUST_USE;
 bool wire_at_most(uint64_t value, uint64_t max, const char *field, struct err *err) MUST_USE;

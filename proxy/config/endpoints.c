@@ -96,7 +96,7 @@ static bool endpoints_fill(struct endpoints *endpoints, const Outrigger__V1__End
         struct endpoint *endpoint = &endpoints->list[i];
         endpoints->n = i + 1; /* what is half made is freed with the rest */
         if (!endpoint_init(endpoint, message->endpoints[i], err))
-            return err_prefix(err, "endpoints[%zu]", i);
+            return wire_at(err, "endpoints[%zu]", i);
         struct slice key = slice_str(endpoint->addr_text);
         struct endpoint *other = map_get(seen, key);
         if (other)

@@ -1,6 +1,7 @@
 #include "proxy/config/service.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -70,9 +71,10 @@ static bool service_set_hosts(struct service *service, const Outrigger__V1__Serv
     if (!service->hosts)
         return err_set(err, "hosts: out of memory");
     for (size_t i = 0; i < message->n_hosts; i++) {
-        service->hosts[i] = wire_text(message->hosts[i], "name", err);
-        if (!service->hosts[i])
-            return err_prefix(err, "hosts[%zu]", i);
+        char field[32];
+        snprintf(field, sizeof(field), "hosts[%zu]", i);
+        if (!(service->hosts[i] = wire_text(message->hosts[i], field, err)))
+            return false;
         service->n_hosts++;
     }
     return true;
@@ -108,7 +110,7 @@ static bool service_set_backends(struct service *service, const Outrigger__V1__S
         return err_set(err, "backends: out of memory");
     for (size_t i = 0; i < message->n_backends; i++)
         if (!service_add_backend(service, message->backends[i], err))
-            return err_prefix(err, "backends[%zu]", i);
+            return wire_at(err, "backends[%zu]", i);
     return true;
 }
 
@@ -125,7 +127,7 @@ static bool service_set_pod(struct service *service, const Outrigger__V1__Endpoi
         return err_set(err, "pod: out of memory");
     service->pod->n = 1;
     if (!endpoint_init(service->pod->list, message, err))
-        return err_prefix(err, "pod");
+        return wire_at(err, "pod");
     if (!addr_parse(slice_str(service->resource), &dialled, err))
         return err_prefix(err, "the resource's name");
     if (!addr_eq(&dialled, &service->pod->list[0].addr))

@@ -132,7 +132,7 @@ static bool workload_set_ports(struct workload *workload, const Outrigger__V1__W
         struct inbound_port *out = &workload->ports[i];
         if (!wire_port(in->port, "port", err) ||
             !workload_mode((int)in->mtls_mode, workload->mtls_mode, &out->mtls_mode, err))
-            return err_prefix(err, "ports[%zu]", i);
+            return wire_at(err, "ports[%zu]", i);
         if (seen[in->port / 8] & 1u << in->port % 8)
             return err_set(err, "ports[%zu].port: %u is there twice", i, in->port);
         seen[in->port / 8] |= (uint8_t)(1u << in->port % 8);

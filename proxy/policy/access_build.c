@@ -136,7 +136,7 @@ static bool access_read_ranges(struct access_ranges *ranges, Outrigger__V1__Port
         if (in[i]->base.n_unknown_fields > 0)
             *is_understood = false;
         if (!wire_port(in[i]->first, "first", err) || !wire_port(in[i]->last, "last", err))
-            return err_prefix(err, "%s[%zu]", field, i);
+            return wire_at(err, "%s[%zu]", field, i);
         if (in[i]->last < in[i]->first)
             return err_set(err, "%s[%zu].last: %u is less than first, which is %u", field, i,
                            in[i]->last, in[i]->first);
@@ -161,7 +161,7 @@ static bool access_read_rule(struct access_rule *out, const Outrigger__V1__Acces
         if (!access_source_is_understood(in->from[i]))
             *is_understood = false;
         if (!access_read_source(&out->from[i], in->from[i], err))
-            return err_prefix(err, "from[%zu]", i);
+            return wire_at(err, "from[%zu]", i);
     }
     for (size_t i = 0; i < in->n_to; i++) {
         const Outrigger__V1__AccessTarget *to = in->to[i];
@@ -172,7 +172,7 @@ static bool access_read_rule(struct access_rule *out, const Outrigger__V1__Acces
                                 err) ||
             !access_read_ranges(&out->to[i].not_ports, to->not_ports, to->n_not_ports,
                                 is_understood, "not_ports", err))
-            return err_prefix(err, "to[%zu]", i);
+            return wire_at(err, "to[%zu]", i);
     }
     return true;
 }
@@ -205,7 +205,7 @@ static bool access_read_policy(struct access_policy *out, const Outrigger__V1__A
     for (size_t i = 0; i < in->n_rules; i++) {
         out->n_rules = i + 1;
         if (!access_read_rule(&out->rules[i], in->rules[i], &out->is_understood, err))
-            return err_prefix(err, "rules[%zu]", i);
+            return wire_at(err, "rules[%zu]", i);
     }
     return true;
 }
@@ -223,7 +223,7 @@ struct access_policies *access_build(Outrigger__V1__AccessPolicy *const *policie
     for (size_t i = 0; out->list && i < n; i++) {
         out->n = i + 1;
         if (!access_read_policy(&out->list[i], policies[i], err)) {
-            err_prefix(err, "access_policies[%zu]", i);
+            wire_at(err, "access_policies[%zu]", i);
             access_free(out);
             return NULL;
         }

@@ -1,0 +1,322 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "proto/resources.pb-c.h"
+#include "proxy/balance/balancer.h"
+#include "test/unit/proxy/pack.h"
+
+#define MAX_ENDPOINTS 8
+
+struct row {
+    unsigned host; /* of 10.0.0.0/24; 0 ends the list */
+    unsigned weight;
+    enum health health;
+};
+
+static struct endpoints *make(const struct row *rows)
+{
+    static const int healths[] = {1, 2, 3};
+    Outrigger__V1__Endpoints message = OUTRIGGER__V1__ENDPOINTS__INIT;
+    Outrigger__V1__Endpoint list[MAX_ENDPOINTS], *pointers[MAX_ENDPOINTS];
+    char addresses[MAX_ENDPOINTS][IP_TEXT_BYTES], name[] = "a/b/80";
+    struct err err;
+    size_t n = 0;
+    for (; rows[n].host; n++) {
+        snprintf(addresses[n], sizeof(addresses[n]), "10.0.0.%u", rows[n].host);
+        list[n] = (Outrigger__V1__Endpoint)OUTRIGGER__V1__ENDPOINT__INIT;
+        list[n].address = addresses[n];
+        list[n].port = 80;
+        list[n].weight = rows[n].weight;
+        list[n].health = (Outrigger__V1__Health)healths[rows[n].health];
+        pointers[n] = &list[n];
+    }
+    message.name = name;
+    message.endpoints = pointers;
+    message.n_endpoints = n;
+    struct slice bytes = pack(&message);
+    struct endpoints *endpoints = endpoints_build(bytes, slice_str(name), slice_str("1"), &err);
+    assert_non_null(endpoints);
+    free((char *)bytes.ptr);
+    return endpoints;
+}
+
+static struct balancer *balancer(const struct row *rows, uint64_t seed)
+{
+    struct endpoints *endpoints = make(rows);
+    struct balancer *made = balancer_new(endpoints, seed);
+    assert_non_null(made);
+    endpoints_drop(endpoints); /* the balancer holds it */
+    return made;
+}
+
+static void update(struct balancer *b, const struct row *rows)
+{
+    struct endpoints *endpoints = make(rows);
+    assert_true(balancer_update(b, endpoints));
+    assert_ptr_equal(balancer_endpoints(b), endpoints);
+    endpoints_drop(endpoints);
+}
+
+static unsigned host_of(const struct balanced *balanced)
+{
+    return addr_ip(&balanced_endpoint(balanced)->addr).bytes[3];
+}
+
+/* Takes `n` times one after another; each connects in latency_ms[host] and is given back. */
+static void run(struct balancer *b, unsigned n, const uint64_t *latency_ms, uint64_t *now_ns,
+                unsigned *counts)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct balanced *taken = balancer_take(b, NULL, 0, *now_ns);
+        assert_non_null(taken);
+        unsigned host = host_of(taken);
+        *now_ns += NS_PER_MS;
+        balanced_connected(taken, latency_ms[host] * NS_PER_MS, *now_ns);
+        counts[host]++;
+        balanced_give(taken);
+    }
+}
+
+static void equals_share_equally(void **state)
+{
+    (void)state;
+    struct balancer *b = balancer(
+        (struct row[]){{.host = 1}, {.host = 2}, {.host = 3}, {.host = 4}, {.host = 0}}, 42);
+    uint64_t latency_ms[MAX_ENDPOINTS] = {1, 1, 1, 1, 1}, now = NS_PER_SEC;
+    unsigned counts[MAX_ENDPOINTS] = {0};
+    run(b, 8000, latency_ms, &now, counts);
+    for (unsigned host = 1; host <= 4; host++)
+        assert_in_range(counts[host], 1800, 2200);
+    balancer_free(b);
+}
+
+static void weights_are_shares(void **state)
+{
+    (void)state;
+    struct balancer *b = balancer(
+        (struct row[]){{.host = 1, .weight = 3}, {.host = 2, .weight = 1}, {.host = 0}}, 42);
+    uint64_t latency_ms[MAX_ENDPOINTS] = {0, 1, 1}, now = NS_PER_SEC;
+    unsigned counts[MAX_ENDPOINTS] = {0};
+    run(b, 8000, latency_ms, &now, counts);
+    assert_in_range(counts[1], 5700, 6300);
+    balancer_free(b);
+}
+
+static void the_slow_one_gets_less(void **state)
+{
+    (void)state;
+    struct balancer *b =
+        balancer((struct row[]){{.host = 1}, {.host = 2}, {.host = 3}, {.host = 0}}, 7);
+    uint64_t latency_ms[MAX_ENDPOINTS] = {0, 2, 2, 20}, now = NS_PER_SEC;
+    unsigned counts[MAX_ENDPOINTS] = {0};
+    run(b, 6000, latency_ms, &now, counts);
+    assert_in_range(counts[3], 1, 600); /* less than a third of its share, and never forgotten */
+    assert_in_range(counts[1], 2400, 3300);
+    balancer_free(b);
+}
+
+/*
+ * A simulation: connections arrive each millisecond and stay as long as the endpoint needs; one
+ * endpoint serves ten times slower. Were the choice blind, a third of all would wait there.
+ */
+static void a_loaded_one_gets_less(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {{.host = 1}, {.host = 2}, {.host = 3}, {.host = 0}};
+    static const uint64_t hold_ms[] = {0, 20, 20, 200};
+    struct open {
+        struct balanced *balanced;
+        uint64_t until_ns;
+    } open[1000];
+    struct balancer *b = balancer(rows, 3);
+    unsigned n_open = 0, counts[MAX_ENDPOINTS] = {0};
+    for (uint64_t now = NS_PER_SEC; now < 6 * NS_PER_SEC; now += NS_PER_MS) {
+        for (unsigned i = 0; i < n_open;) {
+            if (open[i].until_ns > now) {
+                i++;
+                continue;
+            }
+            balanced_give(open[i].balanced);
+            open[i] = open[--n_open];
+        }
+        struct balanced *taken = balancer_take(b, NULL, 0, now);
+        unsigned host = host_of(taken);
+        counts[host]++;
+        balanced_connected(taken, NS_PER_MS, now); /* connecting takes the same everywhere */
+        assert_true(n_open < 1000);
+        open[n_open++] = (struct open){taken, now + hold_ms[host] * NS_PER_MS};
+    }
+    assert_in_range(counts[3], 1, 5000 / 3 / 2);
+    assert_in_range(counts[1], 1800, 2500);
+    while (n_open > 0)
+        balanced_give(open[--n_open].balanced);
+    balancer_free(b);
+}
+
+static void what_fails_fast_does_not_attract(void **state)
+{
+    (void)state;
+    struct balancer *b = balancer((struct row[]){{.host = 1}, {.host = 2}, {.host = 0}}, 11);
+    uint64_t now = NS_PER_SEC;
+    unsigned failed = 0;
+    for (unsigned i = 0; i < 1000; i++, now += NS_PER_MS) {
+        struct balanced *taken = balancer_take(b, NULL, 0, now);
+        if (host_of(taken) == 1) {
+            balanced_failed(taken, 5 * NS_PER_SEC, now);
+            failed++;
+        } else {
+            balanced_connected(taken, NS_PER_MS, now);
+        }
+        balanced_give(taken);
+    }
+    assert_in_range(failed, 1, 10);
+
+    /* And it comes back: after three minutes its failures are forgotten. */
+    unsigned counts[MAX_ENDPOINTS] = {0};
+    uint64_t latency_ms[MAX_ENDPOINTS] = {0, 1, 1};
+    now += 180 * NS_PER_SEC;
+    run(b, 1000, latency_ms, &now, counts);
+    assert_in_range(counts[1], 400, 600);
+    balancer_free(b);
+}
+
+static void one_success_after_a_failure_helps(void **state)
+{
+    (void)state;
+    struct balancer *b = balancer((struct row[]){{.host = 1}, {.host = 0}}, 11);
+    struct balanced_view view;
+    struct balanced *taken = balancer_take(b, NULL, 0, NS_PER_SEC);
+    balanced_failed(taken, 5 * NS_PER_SEC, NS_PER_SEC);
+    balanced_connected(taken, NS_PER_MS, 31 * NS_PER_SEC); /* three time constants later */
+    assert_int_equal(balancer_views(b, &view, 1), 1);
+    assert_in_range(view.latency_ns, NS_PER_MS, 300 * NS_PER_MS);
+    assert_int_equal(view.failed, 1);
+    assert_int_equal(view.chosen, 1);
+    assert_int_equal(view.open, 1);
+    balanced_give(taken);
+    balancer_free(b);
+}
+
+static void health_decides_first(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {1, 1, HEALTH_UNHEALTHY}, {2, 1, HEALTH_HEALTHY}, {3, 1, HEALTH_DRAINING}, {.host = 0}};
+    struct balancer *b = balancer(rows, 5);
+    struct balanced *tried[3];
+    tried[0] = balancer_take(b, NULL, 0, 1);
+    assert_int_equal(host_of(tried[0]), 2);
+    tried[1] = balancer_take(b, tried, 1, 1);
+    assert_int_equal(host_of(tried[1]), 1);
+    assert_null(balancer_take(b, tried, 2, 1)); /* never the draining one */
+    balanced_give(tried[0]);
+    balanced_give(tried[1]);
+    balancer_free(b);
+
+    b = balancer((struct row[]){{.host = 0}}, 5);
+    assert_null(balancer_take(b, NULL, 0, 1));
+    balancer_free(b);
+}
+
+static void each_is_tried_once(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct balancer *b = balancer(
+            (struct row[]){
+                {.host = 1}, {.host = 2}, {.host = 3}, {.host = 4}, {.host = 5}, {.host = 0}},
+            seed);
+        struct balanced *tried[5];
+        unsigned seen = 0;
+        for (size_t n = 0; n < 5; n++) {
+            tried[n] = balancer_take(b, tried, n, 1);
+            assert_non_null(tried[n]);
+            assert_false(seen & 1u << host_of(tried[n]));
+            seen |= 1u << host_of(tried[n]);
+        }
+        assert_null(balancer_take(b, tried, 5, 1));
+        for (size_t n = 0; n < 5; n++)
+            balanced_give(tried[n]);
+        balancer_free(b);
+    }
+}
+
+static void an_update_keeps_what_was_learned(void **state)
+{
+    (void)state;
+    struct balancer *b = balancer((struct row[]){{.host = 1}, {.host = 2}, {.host = 0}}, 9);
+    struct balanced *first = balancer_take(b, NULL, 0, 1);
+    struct balanced *second = balancer_take(b, &first, 1, 1);
+    struct balanced *one = host_of(first) == 1 ? first : second;
+    struct balanced *two = host_of(first) == 1 ? second : first;
+    balanced_connected(one, 77 * NS_PER_MS, 1);
+    const struct endpoint *endpoint = balanced_endpoint(two);
+
+    update(b, (struct row[]){{.host = 3}, {.host = 1}, {.host = 0}}); /* 2 is gone, 3 is new */
+    struct balanced_view views[MAX_ENDPOINTS];
+    assert_int_equal(balancer_views(b, views, MAX_ENDPOINTS), 2);
+    assert_string_equal(views[1].endpoint->addr_text, "10.0.0.1:80");
+    assert_int_equal(views[1].latency_ns, 77 * NS_PER_MS);
+    assert_int_equal(views[1].open, 1);
+    assert_int_equal(views[0].latency_ns, 0);
+
+    /* What a connection has of the old version stays good, and counts for the new one. */
+    assert_ptr_equal(balanced_endpoint(two), endpoint);
+    assert_string_equal(endpoint->addr_text, "10.0.0.2:80");
+    struct balanced *third = balancer_take(b, &one, 1, 1); /* 1 was tried in the version before */
+    assert_int_equal(host_of(third), 3);
+    balanced_give(one);
+    assert_int_equal(balancer_views(b, views, MAX_ENDPOINTS), 2);
+    assert_int_equal(views[1].open, 0);
+    balanced_failed(two, NS_PER_SEC, 2);
+    balanced_give(two);
+
+    /* Connections may even outlive the balancer. */
+    balancer_free(b);
+    assert_string_equal(balanced_endpoint(third)->addr_text, "10.0.0.3:80");
+    balanced_give(third);
+}
+
+static void a_seed_makes_it_repeatable(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {.host = 1}, {.host = 2}, {.host = 3}, {.host = 4}, {.host = 0}};
+    struct balancer *a = balancer(rows, 1234), *b = balancer(rows, 1234), *c = balancer(rows, 4321);
+    unsigned differ = 0;
+    for (unsigned i = 0; i < 64; i++) {
+        struct balanced *x = balancer_take(a, NULL, 0, 1), *y = balancer_take(b, NULL, 0, 1),
+                        *z = balancer_take(c, NULL, 0, 1);
+        assert_int_equal(host_of(x), host_of(y));
+        differ += host_of(x) != host_of(z);
+        balanced_give(x);
+        balanced_give(y);
+        balanced_give(z);
+    }
+    assert_true(differ > 0);
+    balancer_free(a);
+    balancer_free(b);
+    balancer_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_share_equally),
+        cmocka_unit_test(weights_are_shares),
+        cmocka_unit_test(the_slow_one_gets_less),
+        cmocka_unit_test(a_loaded_one_gets_less),
+        cmocka_unit_test(what_fails_fast_does_not_attract),
+        cmocka_unit_test(one_success_after_a_failure_helps),
+        cmocka_unit_test(health_decides_first),
+        cmocka_unit_test(each_is_tried_once),
+        cmocka_unit_test(an_update_keeps_what_was_learned),
+        cmocka_unit_test(a_seed_makes_it_repeatable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
