@@ -1,0 +1,102 @@
+"""One outrigger-proxy: its command line, its admin port, what it holds."""
+import os
+
+from . import http
+from .process import Process
+from .programs import IS_SANITIZED, PROXY_MARK, program, users
+from .wait import wait_until
+
+ADMIN_PORT = 15000
+
+
+class Proxy(Process):
+    """`options` are more command-line options: {"drain-timeout": "1s"}."""
+
+    def __init__(self, mesh, pod, folder, options):
+        proxy_uid, _ = users()
+        arguments = {
+            "pod": f"{pod.namespace}/{pod.name}",
+            "controller": mesh.controller.address,
+            "trust-domain": mesh.trust_domain,
+            "token-file": pod.token_file,
+            "trust-anchors": mesh.controller.anchors_file,
+            "log-format": "json",
+            "log-level": "info",
+            "access-log": "true",
+        }
+        if proxy_uid is None:
+            arguments["socket-mark"] = PROXY_MARK
+        arguments.update(options)
+        self.pod = pod
+        self._level = None
+        super().__init__(f"proxy-{pod.name}",
+                         [program("outrigger-proxy")] +
+                         [f"--{name}={value}" for name, value in arguments.items()],
+                         pod.net, folder, uid=proxy_uid)
+
+    # -- the admin port -----------------------------------------------------------------------
+
+    def admin(self, path, method="GET", headers=None, body=None):
+        """An answer of the admin port, asked over loopback."""
+        return http.request(self.namespace, "127.0.0.1", ADMIN_PORT, path, method, headers, body)
+
+    def is_ready(self):
+        self.must_run()
+        return self.admin("/readyz").status == 200
+
+    def wait_ready(self, timeout=15.0):
+        try:
+            wait_until(self.is_ready, f"{self.name} to be ready", timeout)
+        except AssertionError as problem:
+            said = self.admin("/readyz") if self.is_running else "it has ended"
+            raise AssertionError(f"{problem}; /readyz: {said}") from None
+
+    def metrics(self):
+        """{(name, frozenset of label pairs): value}"""
+        return http.parse_metrics(self.admin("/metrics").text)
+
+    def metric(self, name, **labels):
+        """The sum of all series of that name that have these label values."""
+        return sum(value for (found, pairs), value in self.metrics().items()
+                   if found == name and set(labels.items()) <= pairs)
+
+    def connections(self):
+        return self.admin("/connections").json()["connections"]
+
+    def descriptors(self):
+        return self.admin("/memory").json()["descriptors"]
+
+    # -- the leak check -----------------------------------------------------------------------
+
+    def note_level(self):
+        """Remembers what it holds now, at rest, as the level that it must come back to."""
+        self._level = {"descriptors": self.descriptors(), "resident": self.resident_bytes()}
+        self._level_pid = self.pid
+
+    def check_level(self, memory_slack=4 << 20, timeout=15.0):
+        """Nothing is left: no connection, no descriptor, no memory beyond the level before."""
+        if self._level is None or self.pid != self._level_pid:
+            return
+        wait_until(lambda: not self.connections(), f"{self.name} to have no connection", timeout)
+        wait_until(lambda: self.descriptors() <= self._level["descriptors"],
+                   f"{self.name} to be back at {self._level['descriptors']} descriptors", timeout)
+        grown = self.resident_bytes() - self._level["resident"]
+        assert IS_SANITIZED or grown <= memory_slack, f"{self.name} has grown by {grown} bytes"
+
+
+def init_arguments():
+    """The command that redirects a pod."""
+    proxy_uid, _ = users()
+    who = f"--proxy-uid={proxy_uid}" if proxy_uid else f"--proxy-mark={PROXY_MARK}"
+    return [program("outrigger-init"), who]
+
+
+def logs_of(processes, lines=60):
+    """The last lines of each log, for whoever reads a failure."""
+    text = []
+    for process in processes:
+        state = "running" if process.is_running else f"ended with {process.exit_code}"
+        text.append(f"---- {process.name} ({state}): {' '.join(process.command)}")
+        if os.path.exists(process.log_path):
+            text.extend(process.log().splitlines()[-lines:])
+    return "\n".join(text)
