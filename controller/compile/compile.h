@@ -53,7 +53,8 @@ struct resource *resource_compile(const struct store *store,
                                   const char *name) MUST_USE;
 void resource_free(struct resource *resource);
 
-/* Must the resource be compiled again after a change? `changed` as store_on_change gets it. */
+/* Must the resource be compiled again after a change? `changed` as store_on_change gets it, NULL
+ * included. */
 bool resource_is_affected(const struct resource *resource, const struct map *changed);
 
 #endif

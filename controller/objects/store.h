@@ -21,6 +21,7 @@
 #include "controller/objects/object.h"
 
 #define STORE_LISTENERS_MAX 4
+#define STORE_KEY_BYTES     1024 /* of the longest key, its NUL included */
 
 struct store;
 
@@ -54,7 +55,8 @@ void store_remove(struct store *store, enum object_kind kind, const char *namesp
 
 /*
  * Called from store_commit() with the keys (the map's; its values mean nothing) under which
- * something changed. It may read the store and must not change it.
+ * something changed; NULL when memory was too short to note them: anything may have changed. It may
+ * read the store and must not change it.
  */
 typedef void (*store_on_change)(void *context, const struct map *changed);
 void store_listen(struct store *store, store_on_change on_change, void *context);

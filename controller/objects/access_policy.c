@@ -1,0 +1,180 @@
+#include "controller/objects/access_policy.h"
+
+#include "common/spiffe.h"
+
+#define RULES_MAX   1000
+#define SOURCES_MAX 1000 /* in a rule; targets likewise */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* A wildcard stands for the rest of the path, so that no trust domain can be half a name. */
+static const char *check_identity(const struct field *item, const void *context)
+{
+    (void)context;
+    const char *text = field_text(item);
+    size_t len = strlen(text);
+    if (item->reading->has_failed)
+        return text;
+    const char *star = strchr(text, '*');
+    if (star && star != text + len - 1) {
+        field_fail(item, "\"%s\": a * may stand at the end only", text);
+        return text;
+    }
+    char *example = arena_text(item->reading->arena, slice_of(text, len));
+    if (!field_has_memory(item, example))
+        return text;
+    if (star)
+        example[len - 1] = 'x';
+    struct spiffe_id id;
+    struct err err;
+    if (!spiffe_parse(slice_of(example, len), &id, &err))
+        field_fail(item,
+                   "\"%s\" is no SPIFFE ID (spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT): %s",
+                   text, err.text);
+    return text;
+}
+
+/* "account" means the one of the policy's own namespace. */
+static const char *check_service_account(const struct field *item, const void *context)
+{
+    const struct object *policy = context;
+    struct slice text = field_slice(item);
+    const char *slash = text.len ? memchr(text.ptr, '/', text.len) : NULL;
+    struct slice account = slash ? slice_sub(text, (size_t)(slash - text.ptr) + 1, text.len) : text;
+    struct slice namespace =
+        slash ? slice_sub(text, 0, (size_t)(slash - text.ptr)) : slice_str(policy->namespace);
+    if (item->reading->has_failed)
+        return "";
+    if (!value_is_label_name(namespace) || !value_is_dns_name(account)) {
+        field_fail(item, "\"%.*s\" is neither ACCOUNT nor NAMESPACE/ACCOUNT", SLICE_ARG(text));
+        return "";
+    }
+    const char *name =
+        arena_printf(item->reading->arena, "%.*s/%.*s", SLICE_ARG(namespace), SLICE_ARG(account));
+    return field_has_memory(item, name) ? name : "";
+}
+
+static const char *check_namespace(const struct field *item, const void *context)
+{
+    (void)context;
+    return field_label_name(item);
+}
+
+static const char *check_ip_block(const struct field *item, const void *context)
+{
+    (void)context;
+    struct cidr cidr;
+    struct err err;
+    const char *text = field_text(item);
+    if (!item->reading->has_failed && !cidr_parse(slice_str(text), &cidr, &err))
+        field_fail(item, "%s", err.text);
+    return text;
+}
+
+static void check_unauthenticated(const struct field *field, struct access_source *source)
+{
+    if (!field_is_set(field))
+        return;
+    source->is_unauthenticated = field_bool(field, false);
+    if (!source->is_unauthenticated)
+        field_fail(field, "is false: leave it out, or say true");
+    if (source->identities.n || source->service_accounts.n || source->namespaces.n)
+        field_fail(field, "can never be together with identities, serviceAccounts or namespaces");
+}
+
+static void read_source(const struct field *from, const struct object *policy,
+                        struct access_source *source)
+{
+    static const char *const names[] = {
+        "identities",    "serviceAccounts",    "namespaces",    "ipBlocks",    "unauthenticated",
+        "notIdentities", "notServiceAccounts", "notNamespaces", "notIpBlocks",
+    };
+    field_allow_only(from, names, COUNT(names));
+    if (from->node->n_children == 0)
+        field_fail(from, "is empty: name a source, or leave out `from` to mean everyone");
+    struct field field = field_get(from, "identities");
+    source->identities = field_texts(&field, check_identity, NULL);
+    field = field_get(from, "notIdentities");
+    source->not_identities = field_texts(&field, check_identity, NULL);
+    field = field_get(from, "serviceAccounts");
+    source->service_accounts = field_texts(&field, check_service_account, policy);
+    field = field_get(from, "notServiceAccounts");
+    source->not_service_accounts = field_texts(&field, check_service_account, policy);
+    field = field_get(from, "namespaces");
+    source->namespaces = field_texts(&field, check_namespace, NULL);
+    field = field_get(from, "notNamespaces");
+    source->not_namespaces = field_texts(&field, check_namespace, NULL);
+    field = field_get(from, "ipBlocks");
+    source->ip_blocks = field_texts(&field, check_ip_block, NULL);
+    field = field_get(from, "notIpBlocks");
+    source->not_ip_blocks = field_texts(&field, check_ip_block, NULL);
+    field = field_get(from, "unauthenticated");
+    check_unauthenticated(&field, source);
+}
+
+static void read_target(const struct field *to, struct access_target *target)
+{
+    static const char *const names[] = {"ports", "notPorts"};
+    field_allow_only(to, names, COUNT(names));
+    if (to->node->n_children == 0)
+        field_fail(to, "is empty: name ports, or leave out `to` to mean all of them");
+    struct field ports = field_get(to, "ports");
+    target->ports = field_port_list(&ports);
+    struct field not_ports = field_get(to, "notPorts");
+    target->not_ports = field_port_list(&not_ports);
+}
+
+static void *take_list(const struct field *list, size_t max, size_t size)
+{
+    size_t n = field_count_some(list);
+    if (n > max)
+        field_fail(list, "has more than %zu items", max);
+    if (n == 0 || list->reading->has_failed)
+        return NULL;
+    void *taken = arena_take_array(list->reading->arena, n, size);
+    field_has_memory(list, taken);
+    return taken;
+}
+
+static void read_rule(const struct field *field, const struct object *policy,
+                      struct access_rule *rule)
+{
+    static const char *const names[] = {"from", "to"};
+    field_allow_only(field, names, COUNT(names));
+    struct field from = field_get(field, "from");
+    struct field to = field_get(field, "to");
+    struct access_source *sources = take_list(&from, SOURCES_MAX, sizeof(*sources));
+    struct access_target *targets = take_list(&to, SOURCES_MAX, sizeof(*targets));
+    struct field item = {0};
+    while (sources && field_next_item(&from, &item))
+        read_source(&item, policy, &sources[rule->n_from++]);
+    item = (struct field){0};
+    while (targets && field_next_item(&to, &item))
+        read_target(&item, &targets[rule->n_to++]);
+    rule->from = sources;
+    rule->to = targets;
+}
+
+void access_policy_read(const struct field *root, struct object *object)
+{
+    struct access_policy *policy = (struct access_policy *)object;
+    static const char *const names[] = {"selector", "action", "rules"};
+    static const char *const actions[] = {"Allow", "Deny", "Audit"};
+    struct field spec = field_get(root, "spec");
+    field_require(&spec);
+    field_allow_only(&spec, names, COUNT(names));
+    struct field selector = field_get(&spec, "selector");
+    policy->selector = field_selector(&selector);
+    struct field action = field_get(&spec, "action");
+    field_require(&action);
+    policy->action = (enum access_action)(field_choice(&action, actions, COUNT(actions)) + 1);
+    struct field rules = field_get(&spec, "rules");
+    if (!field_is_set(&rules) && policy->action != ACCESS_ALLOW)
+        field_fail(&rules, "is missing: without rules a policy matches nothing, so that only an "
+                           "Allow makes sense, which then allows nothing");
+    struct access_rule *list = take_list(&rules, RULES_MAX, sizeof(*list));
+    struct field item = {0};
+    while (list && field_next_item(&rules, &item))
+        read_rule(&item, object, &list[policy->n_rules++]);
+    policy->rules = list;
+}

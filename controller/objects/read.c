@@ -1,0 +1,229 @@
+#include "controller/objects/read.h"
+
+#include <stdlib.h>
+
+#include "common/map.h"
+#include "common/options.h"
+#include "controller/objects/access_policy.h"
+#include "controller/objects/endpoint_slice.h"
+#include "controller/objects/namespace.h"
+#include "controller/objects/pod.h"
+#include "controller/objects/service.h"
+#include "controller/objects/service_account.h"
+#include "controller/objects/traffic_policy.h"
+
+#define OWN_GROUP   "outrigger.dev/"
+#define OWN_VERSION OWN_GROUP "v1alpha1"
+
+struct kind_row {
+    const char *api_version;
+    size_t bytes;
+    bool keeps_labels;
+    void (*read)(const struct field *root, struct object *object);
+};
+
+static const struct kind_row kind_rows[OBJECT_KINDS] = {
+    [OBJECT_NAMESPACE] = {"v1", sizeof(struct namespace), false, namespace_read},
+    [OBJECT_SERVICE_ACCOUNT] = {"v1", sizeof(struct service_account), false, service_account_read},
+    [OBJECT_POD] = {"v1", sizeof(struct pod), true, pod_read},
+    [OBJECT_SERVICE] = {"v1", sizeof(struct service), false, service_read},
+    [OBJECT_ENDPOINT_SLICE] = {"discovery.k8s.io/v1", sizeof(struct endpoint_slice), false,
+                               endpoint_slice_read},
+    [OBJECT_ACCESS_POLICY] = {OWN_VERSION, sizeof(struct access_policy), false, access_policy_read},
+    [OBJECT_TRAFFIC_POLICY] = {OWN_VERSION, sizeof(struct traffic_policy), false,
+                               traffic_policy_read},
+};
+
+/* One run of objects_read(). */
+struct run {
+    const char *file;
+    objects_on_unknown on_unknown;
+    void *context;
+    struct err *err;
+    struct objects read; /* so far */
+    struct map by_name;  /* "KIND/NAMESPACE/NAME" -> object */
+};
+
+void objects_fini(struct objects *objects)
+{
+    for (size_t i = 0; i < objects->n; i++)
+        object_free(objects->list[i]);
+    free(objects->list);
+    *objects = (struct objects){0};
+}
+
+static bool append(struct objects *objects, struct object *object)
+{
+    if (objects->n == objects->size) {
+        size_t size = objects->size ? objects->size * 2 : 8;
+        struct object **list = reallocarray(objects->list, size, sizeof(struct object *));
+        if (!list)
+            return false;
+        objects->list = list;
+        objects->size = size;
+    }
+    objects->list[objects->n++] = object;
+    return true;
+}
+
+static void read_metadata(const struct field *root, struct object *object)
+{
+    struct field metadata = field_get(root, "metadata");
+    struct field name = field_get(&metadata, "name");
+    struct field namespace = field_get(&metadata, "namespace");
+    struct field labels = field_get(&metadata, "labels");
+    struct field created = field_get(&metadata, "creationTimestamp");
+    field_require(&metadata);
+    field_require(&name);
+    object->name = field_dns_name(&name);
+    object->namespace = field_is_set(&namespace) ? field_label_name(&namespace) : "default";
+    if (object->kind == OBJECT_NAMESPACE)
+        object->namespace = "";
+    if (kind_rows[object->kind].keeps_labels)
+        object->labels = field_labels(&labels);
+    object->created_sec = field_time(&created);
+}
+
+static const char *file_text(struct reading *reading, const struct field *root)
+{
+    const char *file = arena_text(reading->arena, slice_str(reading->file));
+    return field_has_memory(root, file) ? file : "";
+}
+
+/* Our own kinds are checked to the last field; the API server has checked Kubernetes' own. */
+static void allow_only_known(const struct field *root, enum object_kind kind)
+{
+    static const char *const names[] = {"apiVersion", "kind", "metadata", "spec", "status"};
+    if (strcmp(kind_rows[kind].api_version, OWN_VERSION) == 0)
+        field_allow_only(root, names, sizeof(names) / sizeof(names[0]));
+}
+
+static bool add_object(struct run *run, const struct field *root, struct object *object)
+{
+    void *before = NULL;
+    struct arena scratch = {0};
+    const char *name = arena_printf(&scratch, "%s/%s/%s", object_kind_name(object->kind),
+                                    object->namespace, object->name);
+    bool is_added = field_has_memory(root, name);
+    struct object *first = name ? map_get(&run->by_name, slice_str(name)) : NULL;
+    if (first)
+        is_added = field_fail(root, "%s is there already, on line %u", name, first->line);
+    else if (is_added && (!map_set(&run->by_name, slice_str(name), object, &before) ||
+                          !append(&run->read, object)))
+        is_added = field_fail(root, "out of memory");
+    arena_fini(&scratch);
+    return is_added;
+}
+
+static bool read_object(struct run *run, const struct field *in, enum object_kind kind)
+{
+    const struct kind_row *row = &kind_rows[kind];
+    struct arena arena = {0};
+    struct object *object = arena_take(&arena, row->bytes);
+    if (!object)
+        return field_fail(in, "out of memory");
+    /* A reading of its own, so that texts go to the object's arena. */
+    struct reading reading = {.file = run->file, .arena = &arena, .err = run->err};
+    struct field root = *in;
+    root.reading = &reading;
+    object->kind = kind;
+    object->line = in->node->line;
+    object->file = file_text(&reading, &root);
+    allow_only_known(&root, kind);
+    read_metadata(&root, object);
+    if (!reading.has_failed)
+        row->read(&root, object);
+    bool is_added = !reading.has_failed && add_object(run, &root, object);
+    object->arena = arena; /* from here on the object owns it */
+    if (!is_added)
+        object_free(object);
+    return is_added;
+}
+
+static bool fail_kind(const struct field *kind, const char *text)
+{
+    const char *names[OBJECT_KINDS];
+    for (int i = 0; i < OBJECT_KINDS; i++)
+        names[i] = object_kind_name((enum object_kind)i);
+    const char *nearest = option_nearest(slice_str(text), names, OBJECT_KINDS);
+    return field_fail(kind, "there is no \"%s\" in " OWN_VERSION "; did you mean \"%s\"?", text,
+                      nearest ? nearest : "AccessPolicy or TrafficPolicy");
+}
+
+static bool read_document(struct run *run, const struct field *root, bool is_in_list);
+
+static bool read_list(struct run *run, const struct field *root)
+{
+    struct field items = field_get(root, "items");
+    struct field item = {0};
+    while (field_next_item(&items, &item)) {
+        if (!read_document(run, &item, true))
+            return false;
+    }
+    return !root->reading->has_failed;
+}
+
+static bool read_document(struct run *run, const struct field *root, bool is_in_list)
+{
+    struct field kind_field = field_get(root, "kind");
+    struct field version_field = field_get(root, "apiVersion");
+    field_require(&kind_field);
+    field_require(&version_field);
+    const char *kind_text = field_text(&kind_field);
+    const char *version = field_text(&version_field);
+    enum object_kind kind;
+    if (root->reading->has_failed)
+        return false;
+    if (strcmp(kind_text, "List") == 0)
+        return is_in_list ? field_fail(&kind_field, "a List in a List is not taken")
+                          : read_list(run, root);
+    bool is_known = object_kind_parse(slice_str(kind_text), &kind);
+    if (is_known && strcmp(version, kind_rows[kind].api_version) != 0)
+        return field_fail(&version_field, "\"%s\" is not the version of a %s; expected \"%s\"",
+                          version, kind_text, kind_rows[kind].api_version);
+    if (is_known)
+        return read_object(run, root, kind);
+    /* What is ours but misspelt would be a policy that silently does nothing. */
+    if (slice_starts_with(slice_str(version), SLICE_LITERAL(OWN_GROUP)))
+        return fail_kind(&kind_field, kind_text);
+    if (run->on_unknown)
+        run->on_unknown(run->context, kind_text, root->node->line);
+    return true;
+}
+
+static bool append_all(struct run *run, struct objects *objects)
+{
+    size_t before = objects->n;
+    for (size_t i = 0; i < run->read.n; i++) {
+        if (!append(objects, run->read.list[i])) {
+            objects->n = before;
+            return err_set(run->err, "%s: out of memory", run->file);
+        }
+    }
+    run->read.n = 0; /* they have changed hands */
+    return true;
+}
+
+bool objects_read(struct slice text, const char *file, objects_on_unknown on_unknown, void *context,
+                  struct objects *objects, struct err *err)
+{
+    struct arena tree = {0};
+    struct yaml_node *document;
+    struct run run = {.file = file, .on_unknown = on_unknown, .context = context, .err = err};
+    struct reading reading = {.file = file, .arena = &tree, .err = err};
+    bool is_good = yaml_read(text, &tree, &document, err);
+    if (!is_good) {
+        struct err what = *err;
+        err_set(err, "%s:%s", file, what.text);
+    }
+    for (; is_good && document; document = document->next) {
+        struct field root = field_root(&reading, document);
+        if (document->kind != YAML_KIND_NULL) /* nothing between two `---` */
+            is_good = read_document(&run, &root, false);
+    }
+    is_good = is_good && append_all(&run, objects);
+    objects_fini(&run.read);
+    map_fini(&run.by_name, NULL);
+    arena_fini(&tree);
+    return is_good;
+}
