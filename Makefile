@@ -161,7 +161,7 @@ demo: deps ## build a mesh in network namespaces and show what it does; KEEP=1 l
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/demo.py $(if $(KEEP),--keep)
 
 bench: deps-bench ## measure beside HAProxy; prints a table and writes build/bench.json
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(BUILD)/test/bench/load
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench.py
 
 # Installs what is missing, so that `make demo` and `make test` work on a bare machine.
@@ -176,6 +176,9 @@ PREFIX ?= /usr/local
 install: all ## install the programs below PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+
+$(BUILD)/test/bench/load: $(BUILD)/test/bench/load.o $(BUILD)/libcommon.a
+	$(CC) $(LDFLAGS) -o $@ $^
 
 fmt: ## format the sources
 	clang-format -i $$(git ls-files '*.c' '*.h')
