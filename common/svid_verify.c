@@ -175,6 +175,12 @@ static enum svid_verdict read_path(const STACK_OF(X509) * path, struct svid_clai
             claim->leaf_not_after = to;
         claim->not_before = from > claim->not_before ? from : claim->not_before;
         claim->not_after = to < claim->not_after ? to : claim->not_after;
+        /* BoringSSL takes no notice of a self-signed root's pathlen. Ours do, as RFC 5280 section
+         * 6.1 allows: who wrote it meant it. */
+        long max_signers = i > 0 ? X509_get_pathlen(cert) : -1;
+        if (max_signers >= 0 && i - 1 > (size_t)max_signers)
+            return REFUSE(SVID_BAD_PATH, "certificate %zu of the path: path length exceeded",
+                          i + 1);
         /* The anchor, last, is trusted for what it is and not for its signature. */
         if (i + 1 < n && !has_strong_signature(cert))
             return REFUSE(SVID_BAD_PATH,
