@@ -1,0 +1,228 @@
+#include "proxy/options.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "common/spiffe.h"
+
+#define AT(field) offsetof(struct proxy_options, field)
+
+#define SECOND_MS 1000ull
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
+
+/* Rows by type, so that the table reads as a table. */
+#define STRING(n, field, text, value, h)                                                           \
+    {                                                                                              \
+        .name = n, .type = OPTION_STRING, .offset = AT(field), .default_text = text,               \
+        .value_name = value, .help = h                                                             \
+    }
+#define UINT(n, field, low, high, text, value, h)                                                  \
+    {                                                                                              \
+        .name = n, .type = OPTION_UINT, .offset = AT(field), .min = low, .max = high,              \
+        .default_text = text, .value_name = value, .help = h                                       \
+    }
+#define DURATION(n, field, low, high, text, h)                                                     \
+    {                                                                                              \
+        .name = n, .type = OPTION_DURATION, .offset = AT(field), .min = low, .max = high,          \
+        .default_text = text, .value_name = "TIME", .help = h                                      \
+    }
+#define CHOICE(n, field, names, text, h)                                                           \
+    {                                                                                              \
+        .name = n, .type = OPTION_CHOICE, .offset = AT(field), .choices = names,                   \
+        .default_text = text, .help = h                                                            \
+    }
+
+static const struct option_row rows[] = {
+    {.name = "pod",
+     .type = OPTION_STRING,
+     .offset = AT(pod),
+     .value_name = "NAMESPACE/NAME",
+     .is_required = true,
+     .help = "the pod that the proxy stands beside"},
+    STRING("controller", controller, "outrigger-controller.outrigger-system.svc:15010", "HOST:PORT",
+           "where the controller is"),
+    STRING("controller-identity", controller_identity, NULL, "SPIFFE-ID",
+           "whom the controller must prove to be; without it "
+           "spiffe://TRUST-DOMAIN/ns/outrigger-system/sa/outrigger-controller"),
+    STRING("trust-domain", trust_domain, "cluster.local", "NAME", "the mesh's trust domain"),
+    STRING("token-file", token_file, "/var/run/secrets/outrigger.dev/token", "FILE",
+           "the service account's token; read again for every certificate"),
+    STRING("trust-anchors", trust_anchors, "/var/run/outrigger.dev/anchors/root.pem", "FILE",
+           "PEM certificates to trust at first contact; read again for every certificate"),
+    UINT("inbound-port", inbound_port, 1, 65535, "15006", "PORT",
+         "where connections to the pod are redirected to"),
+    UINT("outbound-port", outbound_port, 1, 65535, "15001", "PORT",
+         "where connections of the application are redirected to"),
+    STRING("admin-address", admin_address, "*", "ADDRESS",
+           "address of the admin port; * is all of them: only /livez, /readyz and /metrics answer "
+           "others than loopback"),
+    UINT("admin-port", admin_port, 1, 65535, "15000", "PORT", "health, metrics and admin pages"),
+    UINT("workers", workers, 1, 256, "1", "N", "threads that carry connections"),
+    UINT("socket-mark", socket_mark, 0, UINT32_MAX, "0", "MARK",
+         "SO_MARK on the proxy's own connections, where the redirect knows it by that; 0: none"),
+    DURATION("discovery-timeout", discovery_timeout_ms, 1, MINUTE_MS, "1s",
+             "how long a connection waits for the controller to describe a new destination"),
+    DURATION("connect-timeout", connect_timeout_ms, 1, HOUR_MS, "5s",
+             "for each attempt to connect, unless the configuration says otherwise"),
+    UINT("connect-attempts", connect_attempts, 1, 16, "3", "N",
+         "endpoints that are tried for one connection"),
+    DURATION("idle-timeout", idle_timeout_ms, SECOND_MS, 30 * DAY_MS, "1h",
+             "a connection without a byte in either direction is closed after this"),
+    DURATION("handshake-timeout", handshake_timeout_ms, 10, 10 * MINUTE_MS, "10s",
+             "from accepting a connection to the end of its TLS handshake"),
+    DURATION("detect-timeout", detect_timeout_ms, 1, MINUTE_MS, "50ms",
+             "silence after which a connection goes on as opaque"),
+    DURATION("drain-timeout", drain_timeout_ms, 0, DAY_MS, "30s",
+             "how long connections may go on after SIGTERM"),
+    UINT("max-connections", max_connections, 0, 10000000, "0", "N",
+         "connections open at once, both directions; 0: as many as descriptors allow"),
+    UINT("max-services", max_services, 1, 1000000, "10000", "N",
+         "destinations that are remembered; the least recently used is forgotten first"),
+    DURATION("service-idle", service_idle_ms, SECOND_MS, 30 * DAY_MS, "10m",
+             "a destination that nothing has connected to for so long is forgotten"),
+    UINT("max-metric-labels", max_metric_labels, 1, 1000000, "1000", "N",
+         "sets of labels that a worker counts separately; the rest is counted as overflow"),
+    DURATION("backoff-min", backoff_min_ms, 1, HOUR_MS, "100ms",
+             "first wait before the controller is tried again"),
+    DURATION("backoff-max", backoff_max_ms, 1, HOUR_MS, "30s",
+             "longest wait before the controller is tried again"),
+    CHOICE("log-level", log_level, "debug|info|warn|error", "info", "what is logged"),
+    CHOICE("log-format", log_format, "text|json", "text", "how it is logged"),
+    {.name = "access-log",
+     .type = OPTION_FLAG,
+     .offset = AT(access_log),
+     .help = "one log line for each connection at its end, whatever the mesh's setting is"},
+};
+
+const struct option_table proxy_option_table = {
+    .program = "outrigger-proxy",
+    .summary = "The mesh's side of one pod: intercepts, authenticates, balances, measures.",
+    .rows = rows,
+    .n_rows = sizeof(rows) / sizeof(rows[0]),
+};
+
+/* ---- what no single row can say -----------------------------------------------------------------
+ */
+
+static bool check_pod(const char *pod, struct err *err)
+{
+    struct slice name = slice_str(pod);
+    const char *slash = strchr(pod, '/');
+    if (!slash || slash == pod || slash[1] == '\0' || strchr(slash + 1, '/'))
+        return err_set(err, "--pod: \"%.*s\" is not NAMESPACE/NAME", SLICE_ARG(name));
+    return true;
+}
+
+/* "[fd00::1]:15010", "10.0.0.1:15010" or "name:15010". */
+static bool check_controller(const char *controller, struct err *err)
+{
+    const char *colon = strrchr(controller, ':');
+    struct err ignored;
+    uint64_t port;
+    bool is_bracketed = controller[0] == '[';
+    size_t host_len = colon ? (size_t)(colon - controller) : 0;
+    if (host_len == 0 || !option_parse_uint(slice_str(colon + 1), 1, 65535, &port, &ignored) ||
+        (is_bracketed ? controller[host_len - 1] != ']'
+                      : memchr(controller, ':', host_len) != NULL))
+        return err_set(err, "--controller: \"%s\" is not HOST:PORT (an IPv6 address in brackets)",
+                       controller);
+    return true;
+}
+
+static bool check_identity(const struct proxy_options *options, struct err *err)
+{
+    struct spiffe_id id;
+    if (!spiffe_trust_domain_ok(slice_str(options->trust_domain)))
+        return err_set(err, "--trust-domain: \"%s\" is not a trust domain ([a-z0-9._-], 1-255)",
+                       options->trust_domain);
+    if (!options->controller_identity)
+        return true;
+    if (!spiffe_parse(slice_str(options->controller_identity), &id, err))
+        return err_prefix(err, "--controller-identity");
+    return true;
+}
+
+static bool check_ports(const struct proxy_options *options, struct err *err)
+{
+    if (options->inbound_port == options->outbound_port)
+        return err_set(err, "--inbound-port and --outbound-port are the same port");
+    if (options->admin_port == options->inbound_port ||
+        options->admin_port == options->outbound_port)
+        return err_set(err, "--admin-port is a port that connections are redirected to");
+    return true;
+}
+
+bool proxy_options_check(const struct proxy_options *options, struct err *err)
+{
+    struct ip ip;
+    if (!check_pod(options->pod, err) || !check_controller(options->controller, err) ||
+        !check_identity(options, err) || !check_ports(options, err))
+        return false;
+    if (strcmp(options->admin_address, "*") != 0 &&
+        !ip_parse(slice_str(options->admin_address), &ip))
+        return err_set(err, "--admin-address: \"%s\" is no IP address, nor *",
+                       options->admin_address);
+    if (options->backoff_min_ms > options->backoff_max_ms)
+        return err_set(err, "--backoff-min is longer than --backoff-max");
+    return true;
+}
+
+struct sockaddr_any proxy_options_admin(const struct proxy_options *options,
+                                        struct sockaddr_any *fallback)
+{
+    bool is_any = strcmp(options->admin_address, "*") == 0;
+    uint16_t port = (uint16_t)options->admin_port;
+    struct ip first = {.family = AF_INET6}, second = {.family = AF_INET};
+    if (!is_any && ip_parse(slice_str(options->admin_address), &first))
+        second = first;
+    *fallback = addr_make(&second, port);
+    return addr_make(&first, port);
+}
+
+/* ---- /config ------------------------------------------------------------------------------------
+ */
+
+static json_t *choice_json(const struct option_row *row, int index)
+{
+    struct slice rest = slice_str(row->choices);
+    for (; index > 0 && rest.len > 0; index--) {
+        const char *bar = memchr(rest.ptr, '|', rest.len);
+        rest = bar ? slice_sub(rest, (size_t)(bar - rest.ptr) + 1, rest.len) : slice_of(NULL, 0);
+    }
+    const char *bar = rest.len > 0 ? memchr(rest.ptr, '|', rest.len) : NULL;
+    return json_stringn(rest.ptr, bar ? (size_t)(bar - rest.ptr) : rest.len);
+}
+
+static json_t *option_json(const struct option_row *row, const struct proxy_options *options)
+{
+    const char *field = (const char *)options + row->offset;
+    switch (row->type) {
+    case OPTION_FLAG:
+        return json_boolean(*(const bool *)field);
+    case OPTION_UINT:
+        return json_integer((json_int_t) * (const uint64_t *)field);
+    case OPTION_DURATION:
+        return json_sprintf("%llums", (unsigned long long)*(const uint64_t *)field);
+    case OPTION_STRING:
+        return *(const char *const *)field ? json_string(*(const char *const *)field) : json_null();
+    case OPTION_CHOICE:
+        return choice_json(row, *(const int *)field);
+    case OPTION_CUSTOM:
+        break; /* the proxy has none */
+    }
+    return json_null();
+}
+
+json_t *proxy_options_describe(const struct proxy_options *options)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; object && i < proxy_option_table.n_rows; i++) {
+        if (json_object_set_new(object, rows[i].name, option_json(&rows[i], options)) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
