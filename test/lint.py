@@ -94,7 +94,7 @@ def check_lengths(path, lines):
         yield f"{path}: {len(lines)} lines, more than {MAX_FILE_LINES}: which of its jobs can move out?"
     start = None
     for number, line in enumerate(lines, 1):
-        if line == "{":
+        if line == "{" and lines[number - 2].endswith(")"):
             start = number
         elif line == "}" and start is not None:
             if number - start > MAX_FUNCTION_LINES:
