@@ -1,0 +1,17 @@
+/*
+ * The AccessPolicies that concern a pod, as messages.
+ */
+#ifndef OUTRIGGER_CONTROLLER_COMPILE_ACCESS_H
+#define OUTRIGGER_CONTROLLER_COMPILE_ACCESS_H
+
+#include "controller/compile/context.h"
+#include "controller/objects/pod.h"
+#include "proto/resources.pb-c.h"
+
+/*
+ * Fills the workload's policies: those of the pod's namespace and those of the root namespace that
+ * select the pod, sorted by namespace and name. Order does not matter to what they mean.
+ */
+void access_fill(struct compile *compile, const struct pod *pod, Outrigger__V1__Workload *workload);
+
+#endif

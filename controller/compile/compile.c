@@ -1,0 +1,139 @@
+#include "controller/compile/compile.h"
+
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "controller/compile/context.h"
+#include "controller/compile/dialled.h"
+#include "controller/compile/endpoints.h"
+#include "controller/compile/workload.h"
+
+static const char *const type_urls[RESOURCE_TYPES] = {
+    [RESOURCE_WORKLOAD] = "type.googleapis.com/outrigger.v1.Workload",
+    [RESOURCE_SERVICE] = "type.googleapis.com/outrigger.v1.Service",
+    [RESOURCE_ENDPOINTS] = "type.googleapis.com/outrigger.v1.Endpoints",
+};
+
+const char *resource_type_url(enum resource_type type)
+{
+    return type_urls[type];
+}
+
+bool resource_type_parse(struct slice url, enum resource_type *type)
+{
+    for (int i = 0; i < RESOURCE_TYPES; i++) {
+        if (slice_eq_str(url, type_urls[i])) {
+            *type = (enum resource_type)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static ProtobufCMessage *make_message(struct compile *compile, enum resource_type type,
+                                      struct slice name, const struct pod **pod)
+{
+    if (name.len == 0 || name.len > RESOURCE_NAME_MAX)
+        return NULL;
+    switch (type) {
+    case RESOURCE_WORKLOAD:
+        return workload_compile(compile, name, pod);
+    case RESOURCE_SERVICE:
+        return dialled_compile(compile, name);
+    default:
+        return endpoints_compile(compile, name);
+    }
+}
+
+/* Hands out the parts of one allocation; the sizes were summed up before. */
+struct room {
+    char *at;
+};
+
+static char *room_text(struct room *room, struct slice text)
+{
+    char *copy = room->at;
+    if (text.len)
+        memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    room->at += text.len + 1;
+    return copy;
+}
+
+static void set_version(struct resource *resource)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)resource->bytes.ptr, resource->bytes.len, digest);
+    for (size_t i = 0; i < (RESOURCE_VERSION_BYTES - 1) / 2; i++)
+        snprintf(resource->version + 2 * i, 3, "%02x", digest[i]);
+}
+
+static size_t room_needed(const struct compile *compile, struct slice name, size_t n_bytes,
+                          const struct pod *pod)
+{
+    size_t size =
+        sizeof(struct resource) + compile->keys.count * sizeof(char *) + name.len + 1 + n_bytes + 2;
+    if (pod)
+        size += strlen(pod->object.namespace) + strlen(pod->service_account);
+    MAP_EACH(entry, &compile->keys)
+    size += entry->key.len + 1;
+    return size;
+}
+
+static struct resource *make_resource(const struct compile *compile, enum resource_type type,
+                                      struct slice name, const ProtobufCMessage *message,
+                                      const struct pod *pod)
+{
+    size_t n_bytes = message ? protobuf_c_message_get_packed_size(message) : 0;
+    pod = message ? pod : NULL;
+    struct resource *resource = calloc(1, room_needed(compile, name, n_bytes, pod));
+    if (!resource)
+        return NULL;
+    const char **keys = (const char **)(resource + 1);
+    struct room room = {(char *)(keys + compile->keys.count)};
+    resource->type = type;
+    resource->exists = message != NULL;
+    resource->keys = keys;
+    MAP_EACH(entry, &compile->keys)
+    keys[resource->n_keys++] = room_text(&room, entry->key);
+    resource->name = room_text(&room, name);
+    resource->namespace = room_text(&room, slice_str(pod ? pod->object.namespace : ""));
+    resource->service_account = room_text(&room, slice_str(pod ? pod->service_account : ""));
+    resource->bytes = slice_of(room.at, n_bytes);
+    if (message) {
+        protobuf_c_message_pack(message, (uint8_t *)room.at);
+        set_version(resource);
+    }
+    return resource;
+}
+
+struct resource *resource_compile(const struct store *store,
+                                  const struct compile_settings *settings, enum resource_type type,
+                                  const char *name)
+{
+    struct compile compile;
+    compile_init(&compile, store, settings);
+    const struct pod *pod = NULL;
+    ProtobufCMessage *message = make_message(&compile, type, slice_str(name), &pod);
+    struct resource *resource = NULL;
+    if (!compile.is_short)
+        resource = make_resource(&compile, type, slice_str(name), message, pod);
+    compile_fini(&compile);
+    return resource;
+}
+
+void resource_free(struct resource *resource)
+{
+    free(resource);
+}
+
+bool resource_is_affected(const struct resource *resource, const struct map *changed)
+{
+    if (!changed)
+        return true;
+    for (size_t i = 0; i < resource->n_keys; i++)
+        if (map_get(changed, slice_str(resource->keys[i])))
+            return true;
+    return false;
+}

@@ -1,0 +1,16 @@
+/*
+ * What is spoken on a port, as far as somebody said it. Pure.
+ */
+#ifndef OUTRIGGER_CONTROLLER_COMPILE_PROTOCOL_H
+#define OUTRIGGER_CONTROLLER_COMPILE_PROTOCOL_H
+
+#include "proto/resources.pb-c.h"
+
+/*
+ * From a port's appProtocol, or else from its name, which begins with a protocol: "http",
+ * "grpc-web", "mysql-main". UNSPECIFIED when neither says anything that is known, so that the proxy
+ * finds out.
+ */
+Outrigger__V1__Protocol protocol_of_port(const char *app_protocol, const char *port_name);
+
+#endif
