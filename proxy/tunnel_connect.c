@@ -1,0 +1,129 @@
+/*
+ * The steps to the server's side: connect, and mutual TLS where the endpoint has an identity. What
+ * fails here is tried on another endpoint; there is no way from TLS back to plaintext.
+ */
+#include "proxy/tunnel_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+
+static bool tunnel_wants_tls(const struct tunnel *tunnel)
+{
+    return tunnel->endpoint && tunnel->endpoint->identity[0] &&
+           !tunnel_is_self(tunnel, &tunnel->endpoint->addr);
+}
+
+/* This attempt has failed: the next endpoint, or the end. */
+static enum tunnel_step tunnel_attempt_failed(struct tunnel *tunnel, enum reason reason)
+{
+    struct workspace *workspace = tunnel->workspace;
+    uint64_t penalty_ns = tunnel_connect_timeout_ms(tunnel) * NS_PER_MS;
+    attempts_failed(&tunnel->attempts, penalty_ns, clock_now_ns());
+    timer_cancel(&workspace->timers, &tunnel->timer);
+    if (!tunnel->endpoint)
+        return tunnel_end(tunnel, reason);
+    conn_close(&tunnel->server, reason == REASON_CONNECT_TIMEOUT);
+    conn_init(&tunnel->server, &workspace->conns, tunnel->server.on_event);
+    tunnel->failure = reason;
+    return STEP_BALANCE;
+}
+
+static enum tunnel_step tunnel_connect_failed(struct tunnel *tunnel, int error)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "connect: %s", strerrordesc_np(error));
+    tunnel_set_detail(tunnel, text);
+    if (error == EMFILE || error == ENFILE) {
+        telemetry_add(tunnel->workspace->telemetry, COUNTER_SHED_DESCRIPTORS, 1);
+        return tunnel_end(tunnel, REASON_NO_DESCRIPTORS);
+    }
+    if (error == ENOBUFS || error == ENOMEM) {
+        telemetry_add(tunnel->workspace->telemetry, COUNTER_SHED_MEMORY, 1);
+        return tunnel_end(tunnel, REASON_NO_MEMORY);
+    }
+    return tunnel_attempt_failed(tunnel,
+                                 error == ETIMEDOUT ? REASON_CONNECT_TIMEOUT : REASON_CONNECT_FAILED);
+}
+
+/* Connected, and with TLS where it is due: the server is ready. */
+static enum tunnel_step tunnel_ready(struct tunnel *tunnel)
+{
+    timer_cancel(&tunnel->workspace->timers, &tunnel->timer);
+    attempts_connected(&tunnel->attempts, clock_now_ns());
+    return STEP_RELAY;
+}
+
+enum tunnel_step tunnel_connect(struct tunnel *tunnel)
+{
+    struct workspace *workspace = tunnel->workspace;
+    int error = 0;
+    if (!tunnel->is_entered) {
+        if (tunnel_wants_tls(tunnel) && !workspace->tls.client)
+            return tunnel_end(tunnel, REASON_NO_CERTIFICATE);
+        int fd;
+        tunnel->connect_started_ns = clock_now_ns();
+        error = connect_begin(tunnel_upstream(tunnel), workspace->settings->socket_mark, &fd);
+        if (error == EINPROGRESS) {
+            conn_connecting(&tunnel->server, fd);
+            tunnel_set_timer(tunnel, tunnel_connect_timeout_ms(tunnel));
+            return STEP_WAIT;
+        }
+        if (error)
+            return tunnel_connect_failed(tunnel, error);
+        conn_open(&tunnel->server, fd);
+        tunnel_set_timer(tunnel, tunnel_connect_timeout_ms(tunnel));
+    } else if (tunnel->is_timed_out) {
+        return tunnel_attempt_failed(tunnel, REASON_CONNECT_TIMEOUT);
+    } else if (!conn_connected(&tunnel->server, &error)) {
+        return tunnel_connect_failed(tunnel, error);
+    }
+    return tunnel_wants_tls(tunnel) ? STEP_ORIGINATE : tunnel_ready(tunnel);
+}
+
+static enum tunnel_step tunnel_originate_failed(struct tunnel *tunnel)
+{
+    struct telemetry_shard *telemetry = tunnel->workspace->telemetry;
+    const struct tls_layer *tls = tunnel->server.tls;
+    bool is_rejected = tls->peer.verdict != SVID_OK;
+    char text[1024];
+    tunnel_set_detail(tunnel, tls_layer_failure(tls, text, sizeof(text)));
+    telemetry_add(telemetry, COUNTER_TLS_FAILURES, 1);
+    if (is_rejected)
+        telemetry_add(telemetry, COUNTER_PEERS_REJECTED, 1);
+    return tunnel_attempt_failed(tunnel, is_rejected ? REASON_PEER_REJECTED : REASON_TLS_FAILED);
+}
+
+/* The time for this was set when connecting began: both together must not take longer. */
+enum tunnel_step tunnel_originate(struct tunnel *tunnel)
+{
+    struct workspace *workspace = tunnel->workspace;
+    struct conn *server = &tunnel->server;
+    if (!tunnel->is_entered) {
+        struct tls_layer *layer =
+            tls_layer_new(workspace->tls.client, slice_str(tunnel->endpoint->identity),
+                          workspace->conns.bio_methods, &workspace->conns.output);
+        if (!layer)
+            return tunnel_end(tunnel, REASON_NO_MEMORY);
+        conn_start_tls(server, layer);
+        conn_resume(server);
+    }
+    if (tunnel->is_timed_out)
+        return tunnel_attempt_failed(tunnel, REASON_TLS_TIMEOUT);
+    switch (conn_handshake(server, tunnel->is_readable)) {
+    case CONN_WAITS:
+        return STEP_WAIT;
+    case CONN_FAILED:
+        return tunnel_originate_failed(tunnel);
+    case CONN_SECURED:
+        break;
+    }
+    if (!slice_eq(tls_layer_alpn(server->tls), MESH_ALPN_TCP)) {
+        tunnel_set_detail(tunnel, "the endpoint does not speak outrigger-tcp");
+        telemetry_add(workspace->telemetry, COUNTER_TLS_FAILURES, 1);
+        return tunnel_attempt_failed(tunnel, REASON_TLS_FAILED);
+    }
+    telemetry_add(workspace->telemetry, COUNTER_TLS_HANDSHAKES, 1);
+    return tunnel_ready(tunnel);
+}

@@ -1,0 +1,202 @@
+/*
+ * The steps of a connection that comes to the pod, up to the application.
+ */
+#include "proxy/tunnel_parts.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "proxy/detect/client_hello.h"
+
+enum tunnel_step tunnel_inbound_destination(struct tunnel *tunnel)
+{
+    enum reason reason;
+    if (!tunnel_find_destination(tunnel, &reason))
+        return tunnel_end(tunnel, reason);
+    if (!tunnel->workload)
+        return tunnel_end(tunnel, REASON_NOT_READY);
+    tunnel->mtls_mode = workload_mtls_mode(tunnel->workload, addr_port(&tunnel->destination));
+    return tunnel->mtls_mode == MTLS_DISABLED ? STEP_AUTHORIZE : STEP_DETECT;
+}
+
+/* What is left until accept + handshake_timeout; at least 1. */
+static uint64_t handshake_left_ms(const struct tunnel *tunnel)
+{
+    uint64_t gone_ms = (clock_now_ns() - tunnel->opened_ns) / NS_PER_MS;
+    uint64_t limit_ms = tunnel->workspace->settings->handshake_timeout_ms;
+    return gone_ms < limit_ms ? limit_ms - gone_ms : 1;
+}
+
+static struct access_verdict tunnel_judge(const struct tunnel *tunnel, const char *identity,
+                                          const struct ip *source, uint16_t port)
+{
+    struct access_request request = {slice_str(identity), *source, port};
+    return access_check(tunnel->workload->access, &request);
+}
+
+/* Not the mesh's TLS. */
+static enum tunnel_step tunnel_go_plain(struct tunnel *tunnel, bool is_application_tls)
+{
+    conn_pause(&tunnel->client);
+    tunnel->is_application_tls = is_application_tls;
+    if (tunnel->mtls_mode == MTLS_STRICT)
+        return tunnel_end(tunnel, REASON_PLAINTEXT_REFUSED);
+    return STEP_AUTHORIZE;
+}
+
+/*
+ * Nothing was said for detect_timeout: the server speaks first, or the ClientHello was lost on the
+ * way and will come. Where the policy has no place for a stranger it can only be the second.
+ */
+static enum tunnel_step tunnel_hear_silence(struct tunnel *tunnel)
+{
+    struct ip source = addr_ip(&tunnel->source);
+    uint16_t port = addr_port(&tunnel->destination);
+    if (!tunnel->is_silent && !tunnel_judge(tunnel, "", &source, port).is_allowed) {
+        tunnel->is_silent = true;
+        tunnel_set_timer(tunnel, handshake_left_ms(tunnel));
+        return STEP_WAIT;
+    }
+    tunnel->is_silent = true;
+    return tunnel_go_plain(tunnel, false);
+}
+
+static enum tunnel_step tunnel_detect_timeout(struct tunnel *tunnel)
+{
+    if (tunnel->mtls_mode == MTLS_STRICT)
+        return tunnel_end(tunnel, REASON_TLS_TIMEOUT);
+    if (buf_len(&tunnel->client.early) == 0)
+        return tunnel_hear_silence(tunnel);
+    return tunnel_go_plain(tunnel, false); /* began like TLS, and then nothing */
+}
+
+/* Judges what has been read. */
+static enum tunnel_step tunnel_detect_bytes(struct tunnel *tunnel)
+{
+    struct client_hello hello;
+    struct slice bytes = buf_slice(&tunnel->client.early);
+    switch (client_hello_parse(bytes, tunnel->workspace->conns.plain, &hello)) {
+    case CLIENT_HELLO_MORE:
+        if (bytes.len) /* it has begun: segments may be lost, so that silence means nothing now */
+            tunnel_set_timer(tunnel, handshake_left_ms(tunnel));
+        return STEP_WAIT;
+    case CLIENT_HELLO_NOT_TLS:
+        return tunnel_go_plain(tunnel, false);
+    case CLIENT_HELLO_TLS:
+        break;
+    }
+    if (client_hello_offers(&hello, MESH_ALPN_PREFIX)) {
+        tunnel->is_silent = false;
+        return STEP_TERMINATE;
+    }
+    tunnel_look_at(tunnel, bytes);
+    return tunnel_go_plain(tunnel, true);
+}
+
+enum tunnel_step tunnel_detect(struct tunnel *tunnel)
+{
+    const struct worker_settings *settings = tunnel->workspace->settings;
+    if (!tunnel->is_entered) {
+        bool is_permissive = tunnel->mtls_mode == MTLS_PERMISSIVE;
+        tunnel_set_timer(tunnel, is_permissive ? settings->detect_timeout_ms
+                                               : settings->handshake_timeout_ms);
+        conn_resume(&tunnel->client);
+        return STEP_WAIT;
+    }
+    if (tunnel->is_timed_out)
+        return tunnel_detect_timeout(tunnel);
+    if (!tunnel->is_readable)
+        return STEP_WAIT;
+    switch (conn_read_early(&tunnel->client)) {
+    case CONN_GOES_ON:
+        return tunnel_detect_bytes(tunnel);
+    case CONN_EOF: /* it is read again by the relay */
+        if (tunnel->mtls_mode == MTLS_STRICT)
+            return tunnel_end(tunnel, REASON_DONE);
+        return tunnel_go_plain(tunnel, false);
+    case CONN_NO_MEMORY:
+        return tunnel_end(tunnel, REASON_NO_MEMORY);
+    default:
+        return tunnel_end(tunnel, REASON_CLIENT_RESET);
+    }
+}
+
+static enum tunnel_step tunnel_terminate_failed(struct tunnel *tunnel)
+{
+    struct telemetry_shard *telemetry = tunnel->workspace->telemetry;
+    const struct tls_layer *tls = tunnel->client.tls;
+    bool is_rejected = tls->peer.verdict != SVID_OK;
+    char text[1024];
+    tunnel_set_detail(tunnel, tls_layer_failure(tls, text, sizeof(text)));
+    telemetry_add(telemetry, COUNTER_TLS_FAILURES, 1);
+    if (is_rejected)
+        telemetry_add(telemetry, COUNTER_PEERS_REJECTED, 1);
+    return tunnel_end(tunnel, is_rejected ? REASON_PEER_REJECTED : REASON_TLS_FAILED);
+}
+
+enum tunnel_step tunnel_terminate(struct tunnel *tunnel)
+{
+    struct workspace *workspace = tunnel->workspace;
+    if (!tunnel->is_entered) {
+        if (!workspace->tls.server)
+            return tunnel_end(tunnel, REASON_NO_CERTIFICATE);
+        struct tls_layer *layer = tls_layer_new(workspace->tls.server, slice_of(NULL, 0),
+                                                workspace->conns.bio_methods, &workspace->conns.output);
+        if (!layer)
+            return tunnel_end(tunnel, REASON_NO_MEMORY);
+        conn_start_tls(&tunnel->client, layer);
+        tunnel_set_timer(tunnel, handshake_left_ms(tunnel));
+        tunnel->is_readable = false; /* the ClientHello is in `early` */
+    }
+    if (tunnel->is_timed_out)
+        return tunnel_end(tunnel, REASON_TLS_TIMEOUT);
+    switch (conn_handshake(&tunnel->client, tunnel->is_readable)) {
+    case CONN_WAITS:
+        return STEP_WAIT;
+    case CONN_FAILED:
+        return tunnel_terminate_failed(tunnel);
+    case CONN_SECURED:
+        break;
+    }
+    conn_pause(&tunnel->client);
+    telemetry_add(workspace->telemetry, COUNTER_TLS_HANDSHAKES, 1);
+    return STEP_AUTHORIZE;
+}
+
+static void tunnel_log_audit(const struct tunnel *tunnel, const struct access_verdict *verdict,
+                             const char *identity, const struct ip *source, uint16_t port)
+{
+    char text[IP_TEXT_BYTES];
+    uint64_t suppressed;
+    telemetry_add(tunnel->workspace->telemetry, COUNTER_POLICY_AUDITED, 1);
+    if (!log_budget_take(&tunnel->workspace->refusals, clock_now_ns(), &suppressed))
+        return;
+    LOG(LOG_WARN, "access_audit", LOG_S("policy", verdict->audit_policy),
+        LOG_S("why", access_why_name(verdict->why)), LOG_S("source_identity", identity),
+        LOG_S("source_ip", ip_format(source, text)), LOG_I("port", port),
+        LOG_I("suppressed", suppressed));
+}
+
+bool tunnel_is_allowed(struct tunnel *tunnel, const char *identity, const struct ip *source,
+                       uint16_t port)
+{
+    struct access_verdict verdict = tunnel_judge(tunnel, identity, source, port);
+    tunnel->policy = verdict.policy ? verdict.policy : "";
+    tunnel->policy_why = access_why_name(verdict.why);
+    if (verdict.audit_policy)
+        tunnel_log_audit(tunnel, &verdict, identity, source, port);
+    if (!verdict.is_allowed)
+        telemetry_add(tunnel->workspace->telemetry, COUNTER_POLICY_DENIED, 1);
+    return verdict.is_allowed;
+}
+
+enum tunnel_step tunnel_authorize(struct tunnel *tunnel)
+{
+    struct ip source = addr_ip(&tunnel->source);
+    timer_cancel(&tunnel->workspace->timers, &tunnel->timer);
+    if (!tunnel_is_allowed(tunnel, tunnel_source_identity(tunnel), &source,
+                           addr_port(&tunnel->destination)))
+        return tunnel_end(tunnel, REASON_POLICY_DENIED);
+    if (!tunnel->client.tls)
+        telemetry_add(tunnel->workspace->telemetry, COUNTER_PLAINTEXT_INBOUND, 1);
+    return STEP_CONNECT;
+}

@@ -1,0 +1,217 @@
+/*
+ * What is told of a tunnel: metrics, log lines, /connections.
+ */
+#include "proxy/tunnel_parts.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/spiffe.h"
+
+const char *tunnel_step_name(enum tunnel_step step)
+{
+    static const char *const names[] = {
+#define X(step, name, function) [step] = name,
+        TUNNEL_STEPS(X)
+#undef X
+        [STEP_WAIT] = "wait",
+        [STEP_ENDED] = "ended",
+    };
+    return names[step];
+}
+
+const char *tunnel_tls(const struct tunnel *tunnel)
+{
+    if (tunnel->client.tls || tunnel->server.tls)
+        return "mutual";
+    return tunnel->is_application_tls ? "passthrough" : "none";
+}
+
+const char *tunnel_source_identity(const struct tunnel *tunnel)
+{
+    if (tunnel->direction == DIRECTION_OUTBOUND)
+        return tunnel->workspace->identity;
+    return tunnel->client.tls ? tls_layer_peer_id(tunnel->client.tls) : "";
+}
+
+const char *tunnel_destination_identity(const struct tunnel *tunnel)
+{
+    if (tunnel->direction == DIRECTION_INBOUND)
+        return tunnel->workspace->identity;
+    return tunnel->endpoint ? tunnel->endpoint->identity : "";
+}
+
+/* The namespace in a SPIFFE ID, copied; "" when it has none. */
+static const char *identity_namespace(const char *identity, char *text, size_t size)
+{
+    struct spiffe_id id;
+    struct err err;
+    text[0] = '\0';
+    if (identity[0] && spiffe_parse(slice_str(identity), &id, &err))
+        snprintf(text, size, "%.*s", SLICE_ARG(id.namespace));
+    return text;
+}
+
+static struct flow_stats *tunnel_flow(struct tunnel *tunnel)
+{
+    char source_namespace[256], destination_namespace[256];
+    const struct workload *workload = tunnel->workload;
+    const struct endpoint *endpoint = tunnel->endpoint;
+    bool is_inbound = tunnel->direction == DIRECTION_INBOUND;
+    const char *own_workload = workload ? workload->workload : "";
+    struct flow_labels labels = {
+        .direction = tunnel->direction,
+        .source_identity = tunnel_source_identity(tunnel),
+        .source_workload = is_inbound ? "" : own_workload,
+        .destination_identity = tunnel_destination_identity(tunnel),
+        .destination_workload = is_inbound ? own_workload : endpoint ? endpoint->workload : "",
+        .service = tunnel->service && tunnel->service->is_known ? tunnel->service->name : "",
+        .tls = tunnel_tls(tunnel),
+        .policy = tunnel->policy,
+    };
+    labels.source_namespace = identity_namespace(labels.source_identity, source_namespace,
+                                                 sizeof(source_namespace));
+    labels.destination_namespace = identity_namespace(
+        labels.destination_identity, destination_namespace, sizeof(destination_namespace));
+    if (!is_inbound && labels.service[0])
+        labels.destination_namespace = tunnel->service->namespace;
+    return telemetry_flow(tunnel->workspace->telemetry, &labels);
+}
+
+void tunnel_record_open(struct tunnel *tunnel)
+{
+    tunnel->flow = tunnel_flow(tunnel);
+    tunnel->is_opened = true;
+    stat_add(&tunnel->flow->opened, 1);
+    stat_add(&tunnel->flow->open, 1);
+    flow_connected(tunnel->flow, clock_now_ns() - tunnel->connect_started_ns);
+}
+
+struct addresses {
+    char source[ADDR_TEXT_BYTES], destination[ADDR_TEXT_BYTES];
+};
+
+static void tunnel_addresses(const struct tunnel *tunnel, struct addresses *text)
+{
+    addr_format(&tunnel->source, text->source);
+    text->destination[0] = '\0';
+    if (tunnel->destination.sa.sa_family != AF_UNSPEC)
+        addr_format(&tunnel->destination, text->destination);
+}
+
+static const char *direction_name(const struct tunnel *tunnel)
+{
+    return tunnel->direction == DIRECTION_INBOUND ? "inbound" : "outbound";
+}
+
+static void tunnel_log_refused(const struct tunnel *tunnel, enum reason reason)
+{
+    struct workspace *workspace = tunnel->workspace;
+    struct addresses text;
+    uint64_t suppressed;
+    if (!log_is_on(LOG_WARN) ||
+        !log_budget_take(&workspace->refusals, clock_now_ns(), &suppressed))
+        return;
+    tunnel_addresses(tunnel, &text);
+    bool is_inbound = tunnel->direction == DIRECTION_INBOUND;
+    bool has_destination = text.destination[0];
+    LOG(LOG_WARN, tunnel->is_opened ? "connection_broken" : "connection_refused",
+        LOG_S("direction", direction_name(tunnel)), LOG_S("reason", reason_word(reason)),
+        LOG_S("meaning", reason_help(reason)), LOG_S("policy", tunnel->policy),
+        LOG_S("why", tunnel->policy_why), LOG_S("source", text.source),
+        LOG_S("source_identity", tunnel_source_identity(tunnel)),
+        LOG_S("destination", text.destination),
+        LOG_I("port", has_destination ? addr_port(&tunnel->destination) : 0),
+        LOG_S("mtls_mode", is_inbound ? mtls_mode_name(tunnel->mtls_mode) : ""),
+        LOG_S("service", tunnel->service && tunnel->service->is_known ? tunnel->service->name : ""),
+        LOG_S("endpoint", tunnel->endpoint ? tunnel->endpoint->addr_text : ""),
+        LOG_S("destination_identity", tunnel_destination_identity(tunnel)),
+        LOG_S("error", tunnel->detail ? tunnel->detail : ""), LOG_I("suppressed", suppressed));
+}
+
+static void tunnel_log_access(const struct tunnel *tunnel, enum reason reason, uint64_t age_ns)
+{
+    struct addresses text;
+    tunnel_addresses(tunnel, &text);
+    LOG(LOG_INFO, "connection_closed", LOG_S("direction", direction_name(tunnel)),
+        LOG_S("reason", reason_word(reason)), LOG_S("source", text.source),
+        LOG_S("source_identity", tunnel_source_identity(tunnel)),
+        LOG_S("destination", text.destination),
+        LOG_S("service", tunnel->service && tunnel->service->is_known ? tunnel->service->name : ""),
+        LOG_S("endpoint", tunnel->endpoint ? tunnel->endpoint->addr_text : ""),
+        LOG_S("destination_identity", tunnel_destination_identity(tunnel)),
+        LOG_S("tls", tunnel_tls(tunnel)),
+        LOG_S("sni", tunnel->server_name ? tunnel->server_name : ""),
+        LOG_S("policy", tunnel->policy), LOG_I("bytes_sent", tunnel->bytes_sent),
+        LOG_I("bytes_received", tunnel->bytes_received), LOG_I("duration_ms", age_ns / NS_PER_MS));
+}
+
+void tunnel_record_end(struct tunnel *tunnel, enum reason reason)
+{
+    uint64_t age_ns = clock_now_ns() - tunnel->opened_ns;
+    if (tunnel->waiter.wait)
+        telemetry_add(tunnel->workspace->telemetry, COUNTER_DISCOVERY_WAITING, -1);
+    if (!tunnel->flow) {
+        tunnel->flow = tunnel_flow(tunnel);
+        stat_add(&tunnel->flow->opened, 1);
+    }
+    if (tunnel->is_opened)
+        stat_add(&tunnel->flow->open, (uint64_t)-1);
+    stat_add(&tunnel->flow->ended[reason], 1);
+    stat_add(&tunnel->flow->duration_count, 1);
+    stat_add(&tunnel->flow->duration_sum_us, age_ns / 1000);
+    if (reason_is_error(reason))
+        tunnel_log_refused(tunnel, reason);
+    if (tunnel->workspace->settings->access_log ||
+        (tunnel->workload && tunnel->workload->access_log))
+        tunnel_log_access(tunnel, reason, age_ns);
+}
+
+static json_t *tunnel_describe(const struct tunnel *tunnel, uint64_t now_ns)
+{
+    struct addresses text;
+    tunnel_addresses(tunnel, &text);
+    const struct service *service = tunnel->service;
+    return json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "direction",
+        direction_name(tunnel), "state", tunnel_step_name(tunnel->step), "client_state",
+        conn_state_name(tunnel->client.state), "server_state", conn_state_name(tunnel->server.state),
+        "source", text.source, "original_destination", text.destination, "service",
+        service && service->is_known ? service->name : "", "endpoint",
+        tunnel->endpoint ? tunnel->endpoint->addr_text : "", "source_identity",
+        tunnel_source_identity(tunnel), "destination_identity", tunnel_destination_identity(tunnel),
+        "tls", tunnel_tls(tunnel), "sni", tunnel->server_name ? tunnel->server_name : "", "policy",
+        tunnel->policy, "bytes_sent", (json_int_t)tunnel->bytes_sent, "bytes_received",
+        (json_int_t)tunnel->bytes_received, "bytes_buffered",
+        (json_int_t)(conn_buffered(&tunnel->client) + conn_buffered(&tunnel->server)), "age_ms",
+        (json_int_t)((now_ns - tunnel->opened_ns) / NS_PER_MS), "idle_ms",
+        (json_int_t)((now_ns - tunnel->active_ns) / NS_PER_MS));
+}
+
+struct json_t *tunnel_describe_all(const struct workspace *workspace)
+{
+    uint64_t now_ns = clock_now_ns();
+    json_t *list = json_array();
+    LIST_EACH (node, &workspace->tunnels)
+        json_array_append_new(list, tunnel_describe(LIST_ENTRY(node, struct tunnel, node), now_ns));
+    return list;
+}
+
+struct json_t *tunnel_describe_memory(const struct workspace *workspace)
+{
+    size_t buffered = 0, layers = 0;
+    LIST_EACH (node, &workspace->tunnels) {
+        const struct tunnel *tunnel = LIST_ENTRY(node, struct tunnel, node);
+        buffered += conn_buffered(&tunnel->client) + conn_buffered(&tunnel->server);
+        layers += !!tunnel->client.tls + !!tunnel->server.tls;
+    }
+    size_t scratch = CONN_READ_MAX_BYTES * 2 + workspace->conns.output.size;
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "tunnels", (json_int_t)workspace->n_tunnels,
+                     "tunnel_bytes", (json_int_t)(workspace->n_tunnels * sizeof(struct tunnel)),
+                     "buffered_bytes", (json_int_t)buffered, "tls_connections", (json_int_t)layers,
+                     "tls_layer_bytes", (json_int_t)(layers * sizeof(struct tls_layer)),
+                     "timers", (json_int_t)workspace->timers.count, "scratch_bytes",
+                     (json_int_t)scratch);
+}

@@ -1,0 +1,27 @@
+/*
+ * The balancers of one worker, by the name of their Endpoints resource. One is made when a
+ * connection first needs it, follows the snapshot, and goes when the snapshot has it no more.
+ */
+#ifndef OUTRIGGER_PROXY_UPSTREAM_BALANCERS_H
+#define OUTRIGGER_PROXY_UPSTREAM_BALANCERS_H
+
+#include "common/map.h"
+#include "proxy/balance/balancer.h"
+#include "proxy/snapshot.h"
+
+struct balancers {
+    struct map by_name; /* -> struct balancer */
+};
+
+void balancers_fini(struct balancers *balancers);
+
+/* The balancer of `endpoints`, made if absent. NULL when memory is short. */
+struct balancer *balancers_get(struct balancers *balancers, struct endpoints *endpoints) MUST_USE;
+
+/* Brings all up to date. Connections that use an endpoint keep it until they end. */
+void balancers_follow(struct balancers *balancers, const struct snapshot *snapshot);
+
+struct json_t;
+struct json_t *balancers_describe(const struct balancers *balancers); /* new reference or NULL */
+
+#endif

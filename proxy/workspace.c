@@ -1,0 +1,92 @@
+#include "proxy/workspace.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/spiffe.h"
+
+#define LOG_BURST_LINES 50
+#define LOG_LINE_NS     (NS_PER_SEC / 10)
+
+bool workspace_init(struct workspace *workspace, struct event_base *base,
+                    const struct worker_settings *settings, struct telemetry_shard *telemetry)
+{
+    *workspace = (struct workspace){.settings = settings, .telemetry = telemetry};
+    workspace->shared = settings->shared ? settings->shared : &workspace->alone;
+    workspace->refusals = (struct log_budget){.refilled_ns = clock_now_ns(), .lines = LOG_BURST_LINES};
+    graveyard_init(&workspace->graveyard);
+    timer_wheel_init(&workspace->timers, base);
+    waits_init(&workspace->waits);
+    list_init(&workspace->tunnels);
+    workspace->snapshot = snapshot_new();
+    workspace->identity = calloc(1, 1);
+    if (!conn_shared_init(&workspace->conns, base) || !workspace->snapshot ||
+        !workspace->identity) {
+        workspace_fini(workspace);
+        return false;
+    }
+    return true;
+}
+
+void workspace_fini(struct workspace *workspace)
+{
+    graveyard_bury(&workspace->graveyard);
+    timer_wheel_fini(&workspace->timers);
+    waits_fini(&workspace->waits);
+    balancers_fini(&workspace->balancers);
+    conn_shared_fini(&workspace->conns);
+    if (workspace->snapshot)
+        snapshot_drop(workspace->snapshot);
+    svid_tls_drop(workspace->tls.client);
+    svid_tls_drop(workspace->tls.server);
+    free(workspace->identity);
+}
+
+static void workspace_learn_identity(struct workspace *workspace, const struct workload *workload)
+{
+    char *identity = malloc(SPIFFE_ID_MAX_BYTES + 1);
+    if (!identity)
+        return;
+    if (!spiffe_format(identity, SPIFFE_ID_MAX_BYTES + 1, slice_str(workload->trust_domain),
+                       slice_str(workload->namespace), slice_str(workload->service_account)))
+        identity[0] = '\0';
+    char *fitting = realloc(identity, strlen(identity) + 1);
+    free(workspace->identity);
+    workspace->identity = fitting ? fitting : identity;
+}
+
+void workspace_publish(struct workspace *workspace, struct snapshot *snapshot)
+{
+    struct snapshot *old = workspace->snapshot;
+    workspace->snapshot = snapshot;
+    if (snapshot->workload && snapshot->workload != old->workload)
+        workspace_learn_identity(workspace, snapshot->workload);
+    snapshot_drop(old);
+    balancers_follow(&workspace->balancers, snapshot);
+    waits_wake(&workspace->waits);
+}
+
+void workspace_publish_tls(struct workspace *workspace, const struct worker_tls *tls)
+{
+    svid_tls_drop(workspace->tls.client);
+    svid_tls_drop(workspace->tls.server);
+    workspace->tls = *tls;
+}
+
+bool log_budget_take(struct log_budget *budget, uint64_t now_ns, uint64_t *suppressed)
+{
+    uint64_t lines = (now_ns - budget->refilled_ns) / LOG_LINE_NS;
+    if (lines) {
+        budget->refilled_ns += lines * LOG_LINE_NS;
+        uint64_t sum = budget->lines + lines;
+        budget->lines = sum > LOG_BURST_LINES ? LOG_BURST_LINES : (unsigned)sum;
+    }
+    if (budget->lines == 0) {
+        budget->suppressed++;
+        return false;
+    }
+    budget->lines--;
+    *suppressed = budget->suppressed;
+    budget->suppressed = 0;
+    return true;
+}

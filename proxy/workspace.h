@@ -1,0 +1,61 @@
+/*
+ * What the tunnels of one worker share: its loop, buffers, timers, balancers and counters, and the
+ * configuration that holds now. Belongs to one thread.
+ */
+#ifndef OUTRIGGER_PROXY_WORKSPACE_H
+#define OUTRIGGER_PROXY_WORKSPACE_H
+
+#include "proxy/conn/conn.h"
+#include "proxy/conn/graveyard.h"
+#include "proxy/conn/timer_wheel.h"
+#include "proxy/settings.h"
+#include "proxy/snapshot.h"
+#include "proxy/telemetry/telemetry.h"
+#include "proxy/upstream/balancers.h"
+#include "proxy/upstream/waits.h"
+
+/* Lines about refused connections: bursts are told one by one, a flood is counted. */
+struct log_budget {
+    uint64_t refilled_ns;
+    unsigned lines;
+    uint64_t suppressed;
+};
+
+struct workspace {
+    const struct worker_settings *settings;
+    struct worker_shared *shared;       /* never NULL */
+    struct worker_shared alone;         /* when the settings have none */
+    struct telemetry_shard *telemetry;
+    struct conn_shared conns;
+    struct graveyard graveyard;
+    struct timer_wheel timers;
+    struct balancers balancers;
+    struct waits waits;
+    struct list tunnels;
+    size_t n_tunnels;
+    struct snapshot *snapshot; /* held; never NULL */
+    struct worker_tls tls;     /* held */
+    char *identity;            /* the pod's own SPIFFE ID, "" before it is known */
+    struct log_budget refusals;
+
+    /* Asks the main thread for a Service. */
+    void (*want_service)(struct workspace *workspace, struct slice resource);
+    /* A tunnel has ended: descriptors came back. */
+    void (*tunnel_ended)(struct workspace *workspace);
+    void *context;
+};
+
+/* `telemetry` stays the caller's. False when memory is short. */
+bool workspace_init(struct workspace *workspace, struct event_base *base,
+                    const struct worker_settings *settings,
+                    struct telemetry_shard *telemetry) MUST_USE;
+void workspace_fini(struct workspace *workspace); /* when the tunnels have ended */
+
+/* Both take over the references. Whoever waits for the snapshot goes on. */
+void workspace_publish(struct workspace *workspace, struct snapshot *snapshot);
+void workspace_publish_tls(struct workspace *workspace, const struct worker_tls *tls);
+
+/* May one more line be written? *suppressed is how many were not since the last that was. */
+bool log_budget_take(struct log_budget *budget, uint64_t now_ns, uint64_t *suppressed);
+
+#endif
