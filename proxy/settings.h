@@ -18,25 +18,27 @@ struct worker_shared {
 
 struct worker_settings {
     uint16_t inbound_port, outbound_port; /* 15006, 15001; listened on [::] and 0.0.0.0 */
-    uint16_t admin_port;                  /* a loop as well when it is an outbound destination of itself */
-    uint32_t socket_mark;                 /* SO_MARK on upstream sockets; 0: none */
-    uint64_t handshake_timeout_ms;        /* accept to end of TLS handshake; default 10 s */
-    uint64_t detect_timeout_ms;           /* silence after which a connection is opaque; 50 ms */
-    uint64_t connect_timeout_ms;          /* default 5 s, unless the configuration says */
-    uint64_t idle_timeout_ms;             /* default 1 h */
-    uint64_t discovery_timeout_ms;        /* default 1 s */
-    uint32_t max_connections;             /* of the process, both directions; 0: none */
-    unsigned connect_attempts;            /* endpoints tried for one connection; default 3 */
-    bool access_log;                      /* one line a connection at its end */
+    uint16_t admin_port;           /* a loop as well when it is an outbound destination of itself */
+    uint32_t socket_mark;          /* SO_MARK on upstream sockets; 0: none */
+    uint64_t handshake_timeout_ms; /* accept to end of TLS handshake; default 10 s */
+    uint64_t detect_timeout_ms;    /* silence after which a connection is opaque; 50 ms */
+    uint64_t connect_timeout_ms;   /* default 5 s, unless the configuration says */
+    uint64_t idle_timeout_ms;      /* default 1 h */
+    uint64_t discovery_timeout_ms; /* default 1 s */
+    uint32_t max_connections;      /* of the process, both directions; 0: none */
+    unsigned connect_attempts;     /* endpoints tried for one connection; default 3 */
+    bool access_log;               /* one line a connection at its end */
 
     struct worker_shared *shared; /* NULL: each worker counts for itself */
-    /* Where a redirected connection was going; NULL: the kernel is asked. For tests and benchmarks. */
+    /* Where a redirected connection was going; NULL: the kernel is asked. For tests and benchmarks.
+     */
     bool (*original_dst)(int fd, struct sockaddr_any *destination);
 };
 
 /* TLS contexts of one generation of the proxy's certificate; each held by whoever keeps it. */
 struct worker_tls {
-    struct svid_tls *client; /* NULL: no certificate yet (or expired): mTLS is refused, not skipped */
+    struct svid_tls
+        *client; /* NULL: no certificate yet (or expired): mTLS is refused, not skipped */
     struct svid_tls *server;
 };
 

@@ -156,8 +156,7 @@ enum tunnel_step tunnel_end(struct tunnel *tunnel, enum reason reason)
     tunnel_record_end(tunnel, reason);
     /* A TLS failure while relaying, or on the way out, cuts the other side's stream. */
     bool is_reset = ends_by_reset(reason) || tunnel->step == STEP_RELAY;
-    bool is_cut = reason != REASON_DONE &&
-                  (is_reset || tunnel->direction == DIRECTION_OUTBOUND);
+    bool is_cut = reason != REASON_DONE && (is_reset || tunnel->direction == DIRECTION_OUTBOUND);
     tunnel->step = STEP_ENDED;
     conn_close(&tunnel->client, is_cut);
     conn_close(&tunnel->server, reason != REASON_DONE && is_reset);
@@ -178,8 +177,8 @@ enum tunnel_step tunnel_end(struct tunnel *tunnel, enum reason reason)
 
 void tunnel_end_all(struct workspace *workspace, enum reason reason)
 {
-    LIST_EACH (node, &workspace->tunnels)
-        tunnel_end(LIST_ENTRY(node, struct tunnel, node), reason);
+    LIST_EACH(node, &workspace->tunnels)
+    tunnel_end(LIST_ENTRY(node, struct tunnel, node), reason);
 }
 
 void tunnel_set_timer(struct tunnel *tunnel, uint64_t delay_ms)

@@ -43,8 +43,8 @@ static enum tunnel_step tunnel_connect_failed(struct tunnel *tunnel, int error)
         telemetry_add(tunnel->workspace->telemetry, COUNTER_SHED_MEMORY, 1);
         return tunnel_end(tunnel, REASON_NO_MEMORY);
     }
-    return tunnel_attempt_failed(tunnel,
-                                 error == ETIMEDOUT ? REASON_CONNECT_TIMEOUT : REASON_CONNECT_FAILED);
+    return tunnel_attempt_failed(tunnel, error == ETIMEDOUT ? REASON_CONNECT_TIMEOUT
+                                                            : REASON_CONNECT_FAILED);
 }
 
 /* Connected, and with TLS where it is due: the server is ready. */

@@ -139,8 +139,9 @@ enum tunnel_step tunnel_terminate(struct tunnel *tunnel)
     if (!tunnel->is_entered) {
         if (!workspace->tls.server)
             return tunnel_end(tunnel, REASON_NO_CERTIFICATE);
-        struct tls_layer *layer = tls_layer_new(workspace->tls.server, slice_of(NULL, 0),
-                                                workspace->conns.bio_methods, &workspace->conns.output);
+        struct tls_layer *layer =
+            tls_layer_new(workspace->tls.server, slice_of(NULL, 0), workspace->conns.bio_methods,
+                          &workspace->conns.output);
         if (!layer)
             return tunnel_end(tunnel, REASON_NO_MEMORY);
         conn_start_tls(&tunnel->client, layer);

@@ -149,8 +149,8 @@ enum tunnel_step tunnel_balance(struct tunnel *tunnel)
     bool is_retry = tunnel->endpoint;
     const struct endpoint *endpoint = tunnel_next_endpoint(tunnel);
     if (!endpoint)
-        return tunnel_end(tunnel, tunnel->failure == REASON_DONE ? REASON_NO_ENDPOINTS
-                                                                 : tunnel->failure);
+        return tunnel_end(tunnel,
+                          tunnel->failure == REASON_DONE ? REASON_NO_ENDPOINTS : tunnel->failure);
     if (is_retry)
         telemetry_add(tunnel->workspace->telemetry, COUNTER_CONNECT_RETRIES, 1);
     tunnel->endpoint = endpoint;

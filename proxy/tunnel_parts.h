@@ -28,8 +28,8 @@ enum tunnel_step {
 #define X(step, name, function) step,
     TUNNEL_STEPS(X)
 #undef X
-    STEP_WAIT,  /* the same step again when something has happened */
-    STEP_ENDED, /* tunnel_end() was called: nothing more */
+        STEP_WAIT, /* the same step again when something has happened */
+    STEP_ENDED,    /* tunnel_end() was called: nothing more */
 };
 
 struct tunnel {
@@ -37,26 +37,27 @@ struct tunnel {
     struct workspace *workspace;
     enum direction direction;
     enum tunnel_step step;
-    bool is_entered;      /* the step has been run before */
-    bool is_readable;     /* why it is run again: */
+    bool is_entered;  /* the step has been run before */
+    bool is_readable; /* why it is run again: */
     bool is_timed_out;
-    bool is_counted;      /* against the service's cap */
+    bool is_counted; /* against the service's cap */
     bool is_application_tls;
-    bool is_looked_at;    /* the first bytes of the client have been */
-    bool is_silent;       /* inbound: taken for plaintext because nothing was said */
-    bool is_opened;       /* counted as open in `flow` */
+    bool is_looked_at;        /* the first bytes of the client have been */
+    bool is_silent;           /* inbound: taken for plaintext because nothing was said */
+    bool is_opened;           /* counted as open in `flow` */
     enum mtls_mode mtls_mode; /* inbound: of the port */
-    struct conn client;   /* the side that connected */
-    struct conn server;   /* the side that we connect to */
-    struct timer timer;   /* of the step */
+    struct conn client;       /* the side that connected */
+    struct conn server;       /* the side that we connect to */
+    struct timer timer;       /* of the step */
     struct grave grave;
     struct waiter waiter; /* STEP_DISCOVER */
     struct sockaddr_any source, destination;
     struct snapshot *snapshot; /* held until the relay begins */
     struct workload *workload; /* held; NULL when the controller has not spoken */
     struct service *service;   /* held; NULL when not known */
-    const struct endpoint *endpoint; /* of the service or the balancer; NULL: the destination itself */
-    struct endpoints *endpoints;     /* of the chosen backend; lives by `snapshot` */
+    const struct endpoint
+        *endpoint;               /* of the service or the balancer; NULL: the destination itself */
+    struct endpoints *endpoints; /* of the chosen backend; lives by `snapshot` */
     struct attempts attempts;
     enum reason failure; /* of the last attempt */
     char *server_name;   /* SNI of the application's own TLS, or NULL */

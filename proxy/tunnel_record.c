@@ -16,7 +16,7 @@ const char *tunnel_step_name(enum tunnel_step step)
 #define X(step, name, function) [step] = name,
         TUNNEL_STEPS(X)
 #undef X
-        [STEP_WAIT] = "wait",
+            [STEP_WAIT] = "wait",
         [STEP_ENDED] = "ended",
     };
     return names[step];
@@ -66,13 +66,15 @@ static struct flow_stats *tunnel_flow(struct tunnel *tunnel)
         .source_identity = tunnel_source_identity(tunnel),
         .source_workload = is_inbound ? "" : own_workload,
         .destination_identity = tunnel_destination_identity(tunnel),
-        .destination_workload = is_inbound ? own_workload : endpoint ? endpoint->workload : "",
+        .destination_workload = is_inbound ? own_workload
+                                : endpoint ? endpoint->workload
+                                           : "",
         .service = tunnel->service && tunnel->service->is_known ? tunnel->service->name : "",
         .tls = tunnel_tls(tunnel),
         .policy = tunnel->policy,
     };
-    labels.source_namespace = identity_namespace(labels.source_identity, source_namespace,
-                                                 sizeof(source_namespace));
+    labels.source_namespace =
+        identity_namespace(labels.source_identity, source_namespace, sizeof(source_namespace));
     labels.destination_namespace = identity_namespace(
         labels.destination_identity, destination_namespace, sizeof(destination_namespace));
     if (!is_inbound && labels.service[0])
@@ -111,8 +113,7 @@ static void tunnel_log_refused(const struct tunnel *tunnel, enum reason reason)
     struct workspace *workspace = tunnel->workspace;
     struct addresses text;
     uint64_t suppressed;
-    if (!log_is_on(LOG_WARN) ||
-        !log_budget_take(&workspace->refusals, clock_now_ns(), &suppressed))
+    if (!log_is_on(LOG_WARN) || !log_budget_take(&workspace->refusals, clock_now_ns(), &suppressed))
         return;
     tunnel_addresses(tunnel, &text);
     bool is_inbound = tunnel->direction == DIRECTION_INBOUND;
@@ -177,9 +178,9 @@ static json_t *tunnel_describe(const struct tunnel *tunnel, uint64_t now_ns)
     return json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "direction",
         direction_name(tunnel), "state", tunnel_step_name(tunnel->step), "client_state",
-        conn_state_name(tunnel->client.state), "server_state", conn_state_name(tunnel->server.state),
-        "source", text.source, "original_destination", text.destination, "service",
-        service && service->is_known ? service->name : "", "endpoint",
+        conn_state_name(tunnel->client.state), "server_state",
+        conn_state_name(tunnel->server.state), "source", text.source, "original_destination",
+        text.destination, "service", service && service->is_known ? service->name : "", "endpoint",
         tunnel->endpoint ? tunnel->endpoint->addr_text : "", "source_identity",
         tunnel_source_identity(tunnel), "destination_identity", tunnel_destination_identity(tunnel),
         "tls", tunnel_tls(tunnel), "sni", tunnel->server_name ? tunnel->server_name : "", "policy",
@@ -194,15 +195,16 @@ struct json_t *tunnel_describe_all(const struct workspace *workspace)
 {
     uint64_t now_ns = clock_now_ns();
     json_t *list = json_array();
-    LIST_EACH (node, &workspace->tunnels)
-        json_array_append_new(list, tunnel_describe(LIST_ENTRY(node, struct tunnel, node), now_ns));
+    LIST_EACH(node, &workspace->tunnels)
+    json_array_append_new(list, tunnel_describe(LIST_ENTRY(node, struct tunnel, node), now_ns));
     return list;
 }
 
 struct json_t *tunnel_describe_memory(const struct workspace *workspace)
 {
     size_t buffered = 0, layers = 0;
-    LIST_EACH (node, &workspace->tunnels) {
+    LIST_EACH(node, &workspace->tunnels)
+    {
         const struct tunnel *tunnel = LIST_ENTRY(node, struct tunnel, node);
         buffered += conn_buffered(&tunnel->client) + conn_buffered(&tunnel->server);
         layers += !!tunnel->client.tls + !!tunnel->server.tls;
@@ -211,7 +213,6 @@ struct json_t *tunnel_describe_memory(const struct workspace *workspace)
     return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "tunnels", (json_int_t)workspace->n_tunnels,
                      "tunnel_bytes", (json_int_t)(workspace->n_tunnels * sizeof(struct tunnel)),
                      "buffered_bytes", (json_int_t)buffered, "tls_connections", (json_int_t)layers,
-                     "tls_layer_bytes", (json_int_t)(layers * sizeof(struct tls_layer)),
-                     "timers", (json_int_t)workspace->timers.count, "scratch_bytes",
-                     (json_int_t)scratch);
+                     "tls_layer_bytes", (json_int_t)(layers * sizeof(struct tls_layer)), "timers",
+                     (json_int_t)workspace->timers.count, "scratch_bytes", (json_int_t)scratch);
 }

@@ -44,7 +44,9 @@ void worker_publish_tls(struct worker *worker, const struct worker_tls *tls);
  */
 void worker_drain(struct worker *worker, uint64_t timeout_ms);
 void worker_stop(struct worker *worker); /* now */
-void worker_join(struct worker *worker); /* waits for the thread, frees */
+/* Waits for the thread, frees. In or after `stopped`, or when main_box delivers nothing any more.
+ */
+void worker_join(struct worker *worker);
 
 /* Counters; may be read at any time until worker_join(). */
 const struct telemetry_shard *worker_telemetry(const struct worker *worker);

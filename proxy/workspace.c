@@ -13,7 +13,8 @@ bool workspace_init(struct workspace *workspace, struct event_base *base,
 {
     *workspace = (struct workspace){.settings = settings, .telemetry = telemetry};
     workspace->shared = settings->shared ? settings->shared : &workspace->alone;
-    workspace->refusals = (struct log_budget){.refilled_ns = clock_now_ns(), .lines = LOG_BURST_LINES};
+    workspace->refusals =
+        (struct log_budget){.refilled_ns = clock_now_ns(), .lines = LOG_BURST_LINES};
     graveyard_init(&workspace->graveyard);
     timer_wheel_init(&workspace->timers, base);
     waits_init(&workspace->waits);
@@ -40,6 +41,7 @@ void workspace_fini(struct workspace *workspace)
     svid_tls_drop(workspace->tls.client);
     svid_tls_drop(workspace->tls.server);
     free(workspace->identity);
+    *workspace = (struct workspace){0};
 }
 
 static void workspace_learn_identity(struct workspace *workspace, const struct workload *workload)

@@ -23,8 +23,8 @@ struct log_budget {
 
 struct workspace {
     const struct worker_settings *settings;
-    struct worker_shared *shared;       /* never NULL */
-    struct worker_shared alone;         /* when the settings have none */
+    struct worker_shared *shared; /* never NULL */
+    struct worker_shared alone;   /* when the settings have none */
     struct telemetry_shard *telemetry;
     struct conn_shared conns;
     struct graveyard graveyard;

@@ -107,8 +107,10 @@ bool listener_open(struct listener *listener, struct event_base *base,
     evtimer_assign(&listener->retry, base, on_retry, listener);
     if (!listener_set_options(listener->fd, family) ||
         bind(listener->fd, &address->sa, address->len) < 0 || listen(listener->fd, BACKLOG) < 0) {
-        err_set_errno(err, errno, "listen on %s", text);
+        int error = errno;
+        err_set_errno(err, error, "listen on %s", text);
         listener_close(listener);
+        errno = error;
         return false;
     }
     listener->reserve_fd = reserve_open();

@@ -2,8 +2,8 @@
  * One listening socket of one worker. Every worker has its own (SO_REUSEPORT); the kernel spreads
  * the connections.
  *
- * When descriptors run out, a reserve descriptor is closed to accept one connection and close it, so
- * that its client learns of it at once; then accepting pauses, and goes on when the worker has
+ * When descriptors run out, a reserve descriptor is closed to accept one connection and close it,
+ * so that its client learns of it at once; then accepting pauses, and goes on when the worker has
  * closed something (listener_resume) or after a tenth of a second: others may have.
  */
 #ifndef OUTRIGGER_PROXY_ACCEPT_LISTENER_H
@@ -27,7 +27,10 @@ struct listener {
     void *context;
 };
 
-/* SO_REUSEPORT, TCP_NODELAY (inherited by what is accepted), V6ONLY; accepting at once. */
+/*
+ * SO_REUSEPORT, TCP_NODELAY (inherited by what is accepted), V6ONLY; accepting at once. When it
+ * fails errno says why.
+ */
 bool listener_open(struct listener *listener, struct event_base *base,
                    const struct sockaddr_any *address, struct err *err) MUST_USE;
 void listener_close(struct listener *listener); /* may be called twice */

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* From <linux/netfilter_ipv4.h> and <linux/netfilter_ipv6/ip6_tables.h>, which clash with libc's. */
+/* From <linux/netfilter_ipv4.h> and <linux/netfilter_ipv6/ip6_tables.h>, which clash with libc's.
+ */
 #define SO_ORIGINAL_DST      80
 #define IP6T_SO_ORIGINAL_DST 80
 

@@ -1,6 +1,6 @@
 /*
- * One socket, with or without TLS on it: its descriptor, events, state, what is still to be written,
- * half-close and end. Not copied, not moved while open.
+ * One socket, with or without TLS on it: its descriptor, events, state, what is still to be
+ * written, half-close and end. Not copied, not moved while open.
  *
  * Reads are one system call a wakeup: a short read tells as much as EAGAIN would, the events are
  * level-triggered and stay registered. Writes go out at once; what the socket does not take waits
@@ -34,13 +34,13 @@ bool conn_shared_init(struct conn_shared *shared, struct event_base *base) MUST_
 void conn_shared_fini(struct conn_shared *shared);
 
 #define CONN_STATES(X)                                                                             \
-    X(CONN_NEW, "new")                     /* no descriptor yet */                                 \
+    X(CONN_NEW, "new") /* no descriptor yet */                                                     \
     X(CONN_CONNECTING, "connecting")                                                               \
     X(CONN_OPEN, "open")                                                                           \
-    X(CONN_HANDSHAKE, "handshake")         /* TLS */                                               \
-    X(CONN_READ_ENDED, "read_ended")       /* the peer has finished sending */                     \
-    X(CONN_WRITE_ENDED, "write_ended")     /* we have */                                           \
-    X(CONN_ENDED, "ended")                 /* both */                                              \
+    X(CONN_HANDSHAKE, "handshake")     /* TLS */                                                   \
+    X(CONN_READ_ENDED, "read_ended")   /* the peer has finished sending */                         \
+    X(CONN_WRITE_ENDED, "write_ended") /* we have */                                               \
+    X(CONN_ENDED, "ended")             /* both */                                                  \
     X(CONN_CLOSED, "closed")
 
 enum conn_state {
@@ -55,7 +55,7 @@ struct conn {
     int fd;
     enum conn_state state;
     uint32_t read_bytes; /* asked for by the next read */
-    bool is_broken;      /* writing failed: the peer is gone; there may still be something to read */
+    bool is_broken; /* writing failed: the peer is gone; there may still be something to read */
     struct tls_layer *tls;
     struct buf early; /* read before the relay began, not yet given to it (as it came) */
     struct buf out;   /* not yet taken by the socket (as it goes) */
@@ -71,7 +71,8 @@ void conn_init(struct conn *conn, struct conn_shared *shared,
 void conn_open(struct conn *conn, int fd);
 /* Takes over `fd`, whose connect() is under way: on_event(EV_WRITE) tells that it has ended. */
 void conn_connecting(struct conn *conn, int fd);
-/* After that: true when it is open, else the errno in *error (and the connection is still to close). */
+/* After that: true when it is open, else the errno in *error (and the connection is still to
+ * close). */
 bool conn_connected(struct conn *conn, int *error) MUST_USE;
 
 /* Reading pauses and resumes; both may be called in any state, and twice. */
@@ -88,7 +89,8 @@ enum conn_end {
 };
 
 struct conn_input {
-    struct slice data; /* in a buffer that the worker's connections share: good until the next read */
+    struct slice
+        data; /* in a buffer that the worker's connections share: good until the next read */
     enum conn_end end; /* after the data */
 };
 /* One read(). Nothing at all may have come. */
@@ -105,7 +107,8 @@ enum conn_output {
 enum conn_output conn_write(struct conn *conn, struct slice data) MUST_USE;
 enum conn_output conn_flush(struct conn *conn) MUST_USE;
 
-/* Nothing more will be written: close_notify where there is TLS, and FIN. Only with an empty `out`. */
+/* Nothing more will be written: close_notify where there is TLS, and FIN. Only with an empty `out`.
+ */
 enum conn_output conn_finish(struct conn *conn) MUST_USE;
 
 /* The handshake: puts the TLS layer on an open connection, which conn then owns. */

@@ -20,7 +20,8 @@ struct graveyard {
 
 void graveyard_init(struct graveyard *graveyard);
 
-/* `free_object` is called once, by the next graveyard_bury(). Parking twice is a mistake of ours. */
+/* `free_object` is called once, by the next graveyard_bury(). Parking twice is a mistake of ours.
+ */
 void graveyard_park(struct graveyard *graveyard, struct grave *grave,
                     void (*free_object)(struct grave *grave));
 

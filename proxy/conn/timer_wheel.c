@@ -2,9 +2,9 @@
 
 #include "common/clock.h"
 
-#define SLOT_BITS     6
-#define MAX_DELAY_MS  (48ull * 24 * 3600 * 1000)
-#define NEVER         UINT64_MAX
+#define SLOT_BITS    6
+#define MAX_DELAY_MS (48ull * 24 * 3600 * 1000)
+#define NEVER        UINT64_MAX
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -42,15 +42,15 @@ static uint64_t tick_after(uint64_t ns)
     return (ns + TIMER_TICK_NS - 1) / TIMER_TICK_NS;
 }
 
-/* Puts a timer where its distance from `wheel->tick` says; a distance of 0 is in the current slot. */
+/* Puts a timer where its distance from `wheel->tick` says; a distance of 0 is in the current slot.
+ */
 static void wheel_place(struct timer_wheel *wheel, struct timer *timer)
 {
     uint64_t tick = tick_after(timer->due_ns);
     if (tick < wheel->tick)
         tick = wheel->tick;
     unsigned level = 0;
-    while (level < TIMER_LEVELS - 1 &&
-           tick - wheel->tick >= 1ull << (SLOT_BITS * (level + 1)))
+    while (level < TIMER_LEVELS - 1 && tick - wheel->tick >= 1ull << (SLOT_BITS * (level + 1)))
         level++;
     unsigned slot = (unsigned)(tick >> (SLOT_BITS * level)) % TIMER_SLOTS;
     list_append(&wheel->slots[level][slot], &timer->node);
@@ -128,7 +128,8 @@ static void wheel_cascade(struct timer_wheel *wheel)
         list_init(&moving);
         list_take_all(&moving, &wheel->slots[level][slot]);
         wheel->occupied[level] &= ~(1ull << slot);
-        LIST_EACH (node, &moving) {
+        LIST_EACH(node, &moving)
+        {
             list_remove(node);
             wheel_place(wheel, LIST_ENTRY(node, struct timer, node));
         }

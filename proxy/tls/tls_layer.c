@@ -112,8 +112,8 @@ enum tls_result tls_layer_handshake(struct tls_layer *layer, struct slice *input
     return TLS_OK;
 }
 
-enum tls_result tls_layer_read(struct tls_layer *layer, struct slice input, char *plain, size_t room,
-                               size_t *len)
+enum tls_result tls_layer_read(struct tls_layer *layer, struct slice input, char *plain,
+                               size_t room, size_t *len)
 {
     assert(room >= input.len + TLS_RECORD_PLAIN_BYTES);
     layer->input = input;
@@ -142,7 +142,8 @@ void tls_layer_finish(struct tls_layer *layer)
     if (SSL_get_shutdown(layer->ssl) & SSL_SENT_SHUTDOWN)
         return;
     ERR_clear_error();
-    SSL_shutdown(layer->ssl); /* 0: sent, the peer's has not come yet; its failure shows in reading */
+    SSL_shutdown(
+        layer->ssl); /* 0: sent, the peer's has not come yet; its failure shows in reading */
     ERR_clear_error();
 }
 
@@ -162,7 +163,8 @@ struct slice tls_layer_alpn(const struct tls_layer *layer)
 const char *tls_layer_failure(const struct tls_layer *layer, char *text, size_t size)
 {
     if (layer->peer.verdict != SVID_OK) {
-        snprintf(text, size, "%s: %s", svid_verdict_name(layer->peer.verdict), layer->peer.err.text);
+        snprintf(text, size, "%s: %s", svid_verdict_name(layer->peer.verdict),
+                 layer->peer.err.text);
         return text;
     }
     uint32_t code = ERR_peek_last_error();

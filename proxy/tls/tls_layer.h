@@ -1,7 +1,8 @@
 /*
  * TLS over buffers of our own: ciphertext in and plaintext out, and the other way round. The layer
  * knows no socket. One call decrypts every record that one read() brought, and everything that one
- * call encrypts is gathered for one write(): BoringSSL on a socket would read twice for each record.
+ * call encrypts is gathered for one write(): BoringSSL on a socket would read twice for each
+ * record.
  *
  * Between calls nothing is buffered here but the part of a record that BoringSSL keeps itself; an
  * idle connection owns no buffer.
@@ -54,15 +55,16 @@ enum tls_result {
     TLS_FAILED,   /* an alert may be in the output */
 };
 
-/* Goes on with the handshake. `input` is moved past what was read; what is left is application data. */
+/* Goes on with the handshake. `input` is moved past what was read; what is left is application
+ * data. */
 enum tls_result tls_layer_handshake(struct tls_layer *layer, struct slice *input) MUST_USE;
 
 /*
  * Decrypts all of `input`; *len bytes are written to `plain`, also when the result is not TLS_OK.
  * `room` must be at least the input and one record more.
  */
-enum tls_result tls_layer_read(struct tls_layer *layer, struct slice input, char *plain, size_t room,
-                               size_t *len) MUST_USE;
+enum tls_result tls_layer_read(struct tls_layer *layer, struct slice input, char *plain,
+                               size_t room, size_t *len) MUST_USE;
 
 /* Encrypts all of `plain` into the output. False: the connection cannot be used any more. */
 bool tls_layer_write(struct tls_layer *layer, struct slice plain) MUST_USE;

@@ -38,7 +38,8 @@ struct balancer *balancers_get(struct balancers *balancers, struct endpoints *en
 
 void balancers_follow(struct balancers *balancers, const struct snapshot *snapshot)
 {
-    MAP_EACH (entry, &balancers->by_name) {
+    MAP_EACH(entry, &balancers->by_name)
+    {
         struct balancer *balancer = entry->value;
         struct endpoints *endpoints = snapshot_endpoints(snapshot, entry->key);
         if (!endpoints) {
@@ -61,12 +62,12 @@ static json_t *describe_one(const struct balancer *balancer)
         const struct balanced_view *view = &views[i];
         const struct endpoint *endpoint = view->endpoint;
         json_array_append_new(
-            list, json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:i,s:I,s:I}", "address", endpoint->addr_text,
-                            "identity", endpoint->identity, "pod", endpoint->pod, "health",
-                            health_name(endpoint->health), "weight", (int)endpoint->weight,
-                            "latency_us", (json_int_t)(view->latency_ns / 1000), "open",
-                            (int)view->open, "chosen", (json_int_t)view->chosen, "failed",
-                            (json_int_t)view->failed));
+            list,
+            json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:i,s:I,s:I}", "address", endpoint->addr_text,
+                      "identity", endpoint->identity, "pod", endpoint->pod, "health",
+                      health_name(endpoint->health), "weight", (int)endpoint->weight, "latency_us",
+                      (json_int_t)(view->latency_ns / 1000), "open", (int)view->open, "chosen",
+                      (json_int_t)view->chosen, "failed", (json_int_t)view->failed));
     }
     free(views);
     return list;
@@ -75,7 +76,7 @@ static json_t *describe_one(const struct balancer *balancer)
 struct json_t *balancers_describe(const struct balancers *balancers)
 {
     json_t *object = json_object();
-    MAP_EACH (entry, &balancers->by_name)
-        json_object_setn_new(object, entry->key.ptr, entry->key.len, describe_one(entry->value));
+    MAP_EACH(entry, &balancers->by_name)
+    json_object_setn_new(object, entry->key.ptr, entry->key.len, describe_one(entry->value));
     return object;
 }

@@ -1,6 +1,6 @@
 /*
- * Who waits for the controller to describe which destination. A resource is asked for when the first
- * one begins to wait for it, and again only after nobody waited any more.
+ * Who waits for the controller to describe which destination. A resource is asked for when the
+ * first one begins to wait for it, and again only after nobody waited any more.
  */
 #ifndef OUTRIGGER_PROXY_UPSTREAM_WAITS_H
 #define OUTRIGGER_PROXY_UPSTREAM_WAITS_H
@@ -18,7 +18,7 @@ struct waits {
 /* Embed it in what waits. */
 struct waiter {
     struct list node;
-    struct wait *wait; /* NULL while it does not wait */
+    struct wait *wait;                   /* NULL while it does not wait */
     void (*wake)(struct waiter *waiter); /* may leave, itself only */
 };
 
