@@ -7,10 +7,11 @@
 #include "common/log.h"
 #include "common/spiffe.h"
 #include "controller/csr.h"
+#include "controller/jwt.h"
 #include "proto/identity.pb-c.h"
 
 /* Token and request are bounded where they are read; this is what a message may be at all. */
-#define REQUEST_MAX_BYTES (TOKEN_MAX_BYTES + CSR_MAX_BYTES + 64)
+#define REQUEST_MAX_BYTES (JWT_MAX_BYTES + CSR_MAX_BYTES + 64)
 
 struct identity_service {
     struct ca *ca;

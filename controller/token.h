@@ -6,12 +6,12 @@
 #ifndef OUTRIGGER_CONTROLLER_TOKEN_H
 #define OUTRIGGER_CONTROLLER_TOKEN_H
 
+#include <openssl/base.h>
 #include <stdint.h>
 
 #include "common/err.h"
 #include "common/slice.h"
 
-#define TOKEN_MAX_BYTES           8192
 #define TOKEN_LEEWAY_SEC          60 /* how far clocks may be apart */
 #define TOKEN_AUDIENCE            "outrigger"
 #define TOKEN_LABEL_MAX_BYTES     63  /* RFC 1123 label: a namespace */
@@ -30,6 +30,8 @@ struct token_signer;
 
 /* The key is DIR/token.key, made (0600) when there is none. NULL with `err` filled. */
 struct token_signer *token_signer_open(const char *state_dir, struct err *err);
+/* With a key (Ed25519) that the caller has; a reference of its own is held. */
+struct token_signer *token_signer_new(EVP_PKEY *key, struct err *err);
 void token_signer_close(struct token_signer *signer); /* wipes the key; NULL is allowed */
 
 /* Fills names of claims; false with `err` when one is not what Kubernetes would take. `pod` may be
