@@ -350,6 +350,13 @@ const char *admin_request_param(const struct admin_request *request, const char 
     return value ? value : evhttp_find_header(&request->form, name);
 }
 
+const char *admin_request_header(const struct admin_request *request, const char *name)
+{
+    if (!request->http)
+        return NULL;
+    return evhttp_find_header(evhttp_request_get_input_headers(request->http), name);
+}
+
 bool admin_request_is_post(const struct admin_request *request)
 {
     return request->http && evhttp_request_get_command(request->http) == EVHTTP_REQ_POST;

@@ -34,6 +34,8 @@ void admin_http_free(struct admin_http *admin);
 
 /* A query parameter or field of a form body, or NULL. Good until the answer is sent. */
 const char *admin_request_param(const struct admin_request *request, const char *name);
+/* A header field of the request, or NULL. Good until the answer is sent. */
+const char *admin_request_header(const struct admin_request *request, const char *name);
 bool admin_request_is_post(const struct admin_request *request);
 
 /* Answers, now or later (an unanswered request is owed an answer; it survives the client's going).

@@ -1,0 +1,26 @@
+#include <jansson.h>
+
+#include "proxy/admin/gather.h"
+#include "proxy/admin/pages.h"
+#include "proxy/admin/usage.h"
+
+static void on_gathered(void *context, json_t *workers)
+{
+    struct usage usage = usage_now();
+    admin_reply_json(context, workers
+                                  ? json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "resident_bytes",
+                                              (json_int_t)usage.resident_bytes, "virtual_bytes",
+                                              (json_int_t)usage.virtual_bytes, "heap_used_bytes",
+                                              (json_int_t)usage.heap_used_bytes, "heap_free_bytes",
+                                              (json_int_t)usage.heap_free_bytes, "descriptors",
+                                              (json_int_t)usage.descriptors, "max_descriptors",
+                                              (json_int_t)usage.max_descriptors, "workers", workers)
+                                  : NULL);
+}
+
+void page_memory(struct admin_request *request, void *context)
+{
+    if (admin_request_param(request, "trim"))
+        usage_trim();
+    gather_start(context, WORKER_MEMORY, on_gathered, request);
+}

@@ -1,0 +1,62 @@
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "proxy/admin/admin.h"
+#include "proxy/admin/endpoint_json.h"
+#include "proxy/admin/pages.h"
+#include "proxy/admin/text.h"
+
+static json_t *backends_json(const struct service *service)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < service->n_backends; i++)
+        json_array_append_new(array,
+                              json_pack("{s:s,s:I}", "endpoints", service->backends[i].endpoints,
+                                        "weight", (json_int_t)service->backends[i].weight));
+    return array;
+}
+
+static json_t *hosts_json(const struct service *service)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < service->n_hosts; i++)
+        json_array_append_new(array, json_string(service->hosts[i]));
+    return array;
+}
+
+static json_t *service_json(const struct service *service)
+{
+    const struct service_shared *shared = service->shared;
+    uint64_t used = atomic_load(&shared->last_used_ns), now = clock_now_ns();
+    json_t *json =
+        json_pack("{s:s,s:b,s:I,s:I}", "address", service->resource, "is_known", service->is_known,
+                  "connections", (json_int_t)atomic_load(&shared->connections), "idle_seconds",
+                  (json_int_t)(now > used ? (now - used) / NS_PER_SEC : 0));
+    if (!json || !service->is_known)
+        return json;
+    json_object_set_new(json, "name", json_string(service->name));
+    json_object_set_new(json, "port", json_integer(service->port));
+    json_object_set_new(json, "protocol", json_string(protocol_name(service->protocol)));
+    json_object_set_new(json, "version", json_string(service->version));
+    json_object_set_new(json, "hosts", hosts_json(service));
+    json_object_set_new(json, "backends", backends_json(service));
+    if (service->pod && service->pod->n > 0)
+        json_object_set_new(json, "pod", endpoint_json(&service->pod->list[0]));
+    json_object_set_new(json, "max_connections", json_integer(service->max_connections));
+    return json;
+}
+
+void page_services(struct admin_request *request, void *context)
+{
+    struct admin_sources *sources = context;
+    const struct snapshot *snapshot = control_snapshot(sources->control);
+    struct map_entry **entries = text_sorted(&snapshot->services);
+    json_t *array = entries ? json_array() : NULL;
+    for (size_t i = 0; array && i < snapshot->services.count; i++)
+        json_array_append_new(array, service_json(entries[i]->value));
+    free(entries);
+    admin_reply_json(request, array ? json_pack("{s:I,s:o}", "generation",
+                                                (json_int_t)snapshot->generation, "services", array)
+                                    : NULL);
+}

@@ -1,0 +1,59 @@
+#include "proxy/admin/usage.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void read_memory(struct usage *usage)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    uint64_t pages, resident, page = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (!file)
+        return;
+    if (fscanf(file, "%" SCNu64 " %" SCNu64, &pages, &resident) == 2) {
+        usage->virtual_bytes = pages * page;
+        usage->resident_bytes = resident * page;
+    }
+    fclose(file);
+}
+
+static void read_descriptors(struct usage *usage)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        usage->max_descriptors = limit.rlim_cur;
+    DIR *folder = opendir("/proc/self/fd");
+    if (!folder)
+        return;
+    for (struct dirent *entry; (entry = readdir(folder));)
+        usage->descriptors += entry->d_name[0] != '.';
+    closedir(folder);
+    usage->descriptors--; /* the folder itself was open while we counted */
+}
+
+static double seconds(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+struct usage usage_now(void)
+{
+    struct usage usage = {0};
+    read_memory(&usage);
+    read_descriptors(&usage);
+    struct mallinfo2 heap = mallinfo2();
+    usage.heap_used_bytes = heap.uordblks + heap.hblkhd;
+    usage.heap_free_bytes = heap.fordblks;
+    struct rusage resources;
+    if (getrusage(RUSAGE_SELF, &resources) == 0)
+        usage.cpu_seconds = seconds(resources.ru_utime) + seconds(resources.ru_stime);
+    return usage;
+}
+
+void usage_trim(void)
+{
+    malloc_trim(0);
+}

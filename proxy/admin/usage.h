@@ -1,0 +1,23 @@
+/*
+ * What the process uses, as the kernel and the allocator tell it.
+ */
+#ifndef OUTRIGGER_PROXY_ADMIN_USAGE_H
+#define OUTRIGGER_PROXY_ADMIN_USAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct usage {
+    uint64_t resident_bytes, virtual_bytes;
+    uint64_t heap_used_bytes, heap_free_bytes; /* of malloc; mapped blocks count as used */
+    uint64_t descriptors, max_descriptors;     /* open now; the limit */
+    double cpu_seconds;                        /* user and system, since the start */
+};
+
+/* A number that cannot be had is 0. Opens and closes a few files of /proc. */
+struct usage usage_now(void);
+
+/* The memory that malloc keeps goes back to the kernel. */
+void usage_trim(void);
+
+#endif
