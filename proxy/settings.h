@@ -28,6 +28,7 @@ struct worker_settings {
     uint32_t max_connections;      /* of the process, both directions; 0: none */
     unsigned connect_attempts;     /* endpoints tried for one connection; default 3 */
     bool access_log;               /* one line a connection at its end */
+    size_t max_flows;              /* sets of metric labels a worker; 0: 1000 */
 
     struct worker_shared *shared; /* NULL: each worker counts for itself */
     /* Where a redirected connection was going; NULL: the kernel is asked. For tests and benchmarks.

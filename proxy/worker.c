@@ -202,7 +202,8 @@ static bool worker_prepare(struct worker *worker, const struct worker_settings *
                            struct err *err)
 {
     worker->base = worker_base();
-    worker->telemetry = telemetry_shard_new(MAX_FLOW_LABELS);
+    worker->telemetry =
+        telemetry_shard_new(settings->max_flows ? settings->max_flows : MAX_FLOW_LABELS);
     worker->stopped = stopped_letter_new(worker);
     if (!worker->base || !worker->telemetry || !worker->stopped)
         return err_set(err, "worker %u: out of memory", worker->index);

@@ -23,13 +23,16 @@ static json_t *anchors_json(const struct trust_anchors *anchors, int64_t now)
     return array;
 }
 
-static json_t *certificate_json(const struct svid *svid, int64_t now)
+/* What there is only when there is a certificate. */
+static void add_certificate(json_t *json, const struct svid *svid, int64_t now)
 {
     struct slice id = svid_id(svid)->text;
-    return json_pack("{s:s%,s:s,s:o,s:o,s:I}", "identity", id.ptr, id.len, "serial",
-                     svid_serial(svid), "not_before", time_json(svid_not_before(svid)), "not_after",
-                     time_json(svid_not_after(svid)), "seconds_left",
-                     (json_int_t)(svid_not_after(svid) - now));
+    json_object_set_new(json, "identity", json_stringn(id.ptr, id.len));
+    json_object_set_new(json, "serial", json_string(svid_serial(svid)));
+    json_object_set_new(json, "not_before", time_json(svid_not_before(svid)));
+    json_object_set_new(json, "not_after", time_json(svid_not_after(svid)));
+    json_object_set_new(json, "seconds_left", json_integer(svid_not_after(svid) - now));
+    json_object_set_new(json, "trust_anchors", anchors_json(svid_anchors(svid), now));
 }
 
 void page_certificates(struct admin_request *request, void *context)
@@ -37,11 +40,10 @@ void page_certificates(struct admin_request *request, void *context)
     struct admin_sources *sources = context;
     struct control_status status = control_status(sources->control);
     const struct svid *svid = control_svid(sources->control);
-    int64_t now = clock_wall_sec();
-    admin_reply_json(request,
-                     json_pack("{s:o,s:o,s:o,s:s}", "certificate",
-                               svid ? certificate_json(svid, now) : json_null(), "trust_anchors",
-                               svid ? anchors_json(svid_anchors(svid), now) : json_array(),
-                               "next_renewal", time_json(status.next_renewal), "last_error",
-                               status.certificate_error ? status.certificate_error : ""));
+    json_t *json = json_pack("{s:b,s:o,s:s}", "is_valid", status.has_certificate, "next_renewal",
+                             time_json(status.next_renewal), "last_error",
+                             status.certificate_error ? status.certificate_error : "");
+    if (json && svid)
+        add_certificate(json, svid, clock_wall_sec());
+    admin_reply_json(request, json);
 }
