@@ -28,7 +28,7 @@ ifdef BORINGSSL
 SSL_CFLAGS := -isystem $(BORINGSSL)/include
 SSL_LIBS   := -L$(BORINGSSL)/lib -lssl -lcrypto -Wl,-rpath,$(BORINGSSL)/lib -lpthread
 else
-SSL_DIR    := /usr/lib/$(shell $(CC) -dumpmachine 2>/dev/null)/android
+SSL_DIR    := $(patsubst %/libssl.so,%,$(firstword $(wildcard /usr/lib/*/android/libssl.so)))
 SSL_CFLAGS := -isystem /usr/include/android
 SSL_LIBS   := -L$(SSL_DIR) -lssl -lcrypto -Wl,-rpath,$(SSL_DIR)
 endif
