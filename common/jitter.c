@@ -19,9 +19,9 @@ uint64_t jitter_around(uint64_t value, unsigned percent)
         percent = 100;
     uint64_t spread = (uint64_t)((unsigned __int128)value * percent / 100);
     uint64_t low = value - spread;
-    if (spread > (UINT64_MAX - 1) / 2)
-        return low + jitter_below(UINT64_MAX - low);
-    return low + jitter_below(2 * spread + 1);
+    uint64_t high = value > UINT64_MAX - spread ? UINT64_MAX : value + spread;
+    uint64_t range = high - low;
+    return low + jitter_below(range < UINT64_MAX ? range + 1 : range);
 }
 
 uint64_t jitter_backoff(uint64_t min, uint64_t max, unsigned attempt)
