@@ -7,31 +7,39 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A wildcard stands for the rest of the path, so that no trust domain can be half a name. */
+/* Is there a whole trust domain, so that the rest of the ID is a path? */
+static bool names_trust_domain(struct slice text)
+{
+    struct slice scheme = SLICE_LITERAL("spiffe://");
+    return slice_starts_with(text, scheme) &&
+           memchr(text.ptr + scheme.len, '/', text.len - scheme.len);
+}
+
 static const char *check_identity(const struct field *item, const void *context)
 {
     (void)context;
-    const char *text = field_text(item);
-    size_t len = strlen(text);
-    if (item->reading->has_failed)
-        return text;
-    const char *star = strchr(text, '*');
-    if (star && star != text + len - 1) {
-        field_fail(item, "\"%s\": a * may stand at the end only", text);
-        return text;
+    struct slice text = field_slice(item);
+    char *copy = arena_text(item->reading->arena, text);
+    if (item->reading->has_failed || !field_has_memory(item, copy))
+        return "";
+    char *star = strchr(copy, '*');
+    bool is_at_end = star && star == copy + text.len - 1;
+    if (star && (!is_at_end || !names_trust_domain(text))) {
+        field_fail(item,
+                   "\"%s\": a * may stand at the end of a path only, as in "
+                   "spiffe://TRUST-DOMAIN/ns/NAMESPACE/*",
+                   copy);
+        return "";
     }
-    char *example = arena_text(item->reading->arena, slice_of(text, len));
-    if (!field_has_memory(item, example))
-        return text;
-    if (star)
-        example[len - 1] = 'x';
     struct spiffe_id id;
     struct err err;
-    if (!spiffe_parse(slice_of(example, len), &id, &err))
-        field_fail(item,
-                   "\"%s\" is no SPIFFE ID (spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT): %s",
-                   text, err.text);
-    return text;
+    if (star)
+        *star = 'x'; /* what it stands for is not known; anything that can end an ID will do */
+    if (!spiffe_parse(slice_of(copy, text.len), &id, &err))
+        field_fail(item, "%s", err.text);
+    if (star)
+        *star = '*';
+    return copy;
 }
 
 /* "account" means the one of the policy's own namespace. */

@@ -25,9 +25,8 @@ static void read_endpoint(const struct field *field, int family, struct endpoint
         endpoint.pod_namespace =
             field_is_set(&namespace) ? field_text(&namespace) : slice->object.namespace;
     }
-    field_require(&addresses);
-    if (field_count_some(&addresses) == 0)
-        return;
+    if (field_require(&addresses) && field_count(&addresses) == 0)
+        field_fail(&addresses, "is empty");
     struct field address = {0};
     if (!field_next_item(&addresses, &address))
         return;

@@ -90,7 +90,8 @@ static bool is_kind(const struct field *field, enum yaml_kind kind, const char *
     if (field->reading->has_failed || !field->node)
         return false;
     return field->node->kind == kind ||
-           field_fail(field, "is %s; expected %s", kind_word(field->node), expected);
+           field_fail(field, "%sis %s; expected %s", field->up ? "" : "the document ",
+                      kind_word(field->node), expected);
 }
 
 static struct field field_of(const struct field *up, const struct yaml_node *node, const char *name)

@@ -67,7 +67,9 @@ struct port_ranges field_port_list(const struct field *list)
         return none;
     struct field item = {0};
     while (field_next_item(list, &item)) {
-        struct slice text = field_is_number(&item) ? item.node->text : field_slice(&item);
+        /* Without quotes it may be a number, with them a range; each is a text in the tree. */
+        bool is_plain = item.node->kind == YAML_KIND_TEXT && item.node->is_plain;
+        struct slice text = is_plain ? item.node->text : field_slice(&item);
         if (item.reading->has_failed || !parse_range(text, &ranges[item.index]))
             return fail_range(&item, text), none;
     }

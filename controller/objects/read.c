@@ -12,8 +12,8 @@
 #include "controller/objects/service_account.h"
 #include "controller/objects/traffic_policy.h"
 
-#define OWN_GROUP   "outrigger.dev/"
-#define OWN_VERSION OWN_GROUP "v1alpha1"
+#define OWN_GROUP   "outrigger.dev"
+#define OWN_VERSION OWN_GROUP "/v1alpha1"
 
 struct kind_row {
     const char *api_version;
@@ -142,12 +142,12 @@ static bool read_object(struct run *run, const struct field *in, enum object_kin
 
 static bool fail_kind(const struct field *kind, const char *text)
 {
-    const char *names[OBJECT_KINDS];
-    for (int i = 0; i < OBJECT_KINDS; i++)
-        names[i] = object_kind_name((enum object_kind)i);
-    const char *nearest = option_nearest(slice_str(text), names, OBJECT_KINDS);
-    return field_fail(kind, "there is no \"%s\" in " OWN_VERSION "; did you mean \"%s\"?", text,
-                      nearest ? nearest : "AccessPolicy or TrafficPolicy");
+    static const char *const names[] = {"AccessPolicy", "TrafficPolicy"};
+    const char *nearest = option_nearest(slice_str(text), names, 2);
+    if (nearest)
+        return field_fail(kind, "\"%s\" is no kind of " OWN_GROUP "; did you mean \"%s\"?", text,
+                          nearest);
+    return field_fail(kind, "\"%s\" is none of AccessPolicy, TrafficPolicy", text);
 }
 
 static bool read_document(struct run *run, const struct field *root, bool is_in_list);
@@ -179,12 +179,12 @@ static bool read_document(struct run *run, const struct field *root, bool is_in_
                           : read_list(run, root);
     bool is_known = object_kind_parse(slice_str(kind_text), &kind);
     if (is_known && strcmp(version, kind_rows[kind].api_version) != 0)
-        return field_fail(&version_field, "\"%s\" is not the version of a %s; expected \"%s\"",
-                          version, kind_text, kind_rows[kind].api_version);
+        return field_fail(&version_field, "\"%s\" is not that of %s, which is \"%s\"", version,
+                          kind_text, kind_rows[kind].api_version);
     if (is_known)
         return read_object(run, root, kind);
     /* What is ours but misspelt would be a policy that silently does nothing. */
-    if (slice_starts_with(slice_str(version), SLICE_LITERAL(OWN_GROUP)))
+    if (slice_starts_with(slice_str(version), SLICE_LITERAL(OWN_GROUP "/")))
         return fail_kind(&kind_field, kind_text);
     if (run->on_unknown)
         run->on_unknown(run->context, kind_text, root->node->line);

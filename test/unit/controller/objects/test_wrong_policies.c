@@ -1,0 +1,221 @@
+#include "test/unit/controller/objects/wrong.h"
+
+#define ACCESS                                                                                     \
+    "apiVersion: outrigger.dev/v1alpha1\nkind: AccessPolicy\n"                                     \
+    "metadata: {name: a, namespace: shop}\nspec:\n"
+#define DENY ACCESS "  action: Deny\n  rules:\n"
+#define TRAFFIC                                                                                    \
+    "apiVersion: outrigger.dev/v1alpha1\nkind: TrafficPolicy\n"                                    \
+    "metadata: {name: t, namespace: shop}\nspec:\n"
+
+static const struct wrong access_policies[] = {
+    {"apiVersion: outrigger.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {name: a}\n",
+     "x.yaml:1: spec: is missing"},
+    {"apiVersion: outrigger.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {name: a}\nspecs: {}\n",
+     "x.yaml:4: specs: there is no such field; did you mean \"spec\"?"},
+    {ACCESS "  rules: [{}]\n", "x.yaml:5: spec.action: is missing"},
+    {ACCESS "  action: allow\n", "x.yaml:5: spec.action: \"allow\" is none of Allow, Deny, Audit"},
+    {ACCESS "  action: Log\n", "x.yaml:5: spec.action: \"Log\" is none of Allow, Deny, Audit"},
+    {ACCESS "  action: Deny\n",
+     "x.yaml:5: spec.rules: is missing: without rules a policy matches nothing, so that only an "
+     "Allow makes sense, which then allows nothing"},
+    {ACCESS "  action: Audit\n",
+     "x.yaml:5: spec.rules: is missing: without rules a policy matches nothing, so that only an "
+     "Allow makes sense, which then allows nothing"},
+    {ACCESS "  action: Allow\n  rules: []\n",
+     "x.yaml:6: spec.rules: is empty: leave it out, or name at least one"},
+    {ACCESS "  action: Allow\n  rules: {}\n", "x.yaml:6: spec.rules: is a map; expected a list"},
+    {ACCESS "  action: Allow\n  role: x\n",
+     "x.yaml:6: spec.role: there is no such field; did you mean \"rules\"?"},
+    {ACCESS "  action: Allow\n  selector: {}\n",
+     "x.yaml:6: spec.selector: selects nothing in particular: name labels in matchLabels, or leave "
+     "the selector out to mean the whole namespace"},
+    {ACCESS "  action: Allow\n  selector: {matchLabels: {}}\n",
+     "x.yaml:6: spec.selector: selects nothing in particular: name labels in matchLabels, or leave "
+     "the selector out to mean the whole namespace"},
+    {ACCESS "  action: Allow\n  selector: {matchExpressions: []}\n",
+     "x.yaml:6: spec.selector.matchExpressions: there is no such field"},
+    {ACCESS "  action: Allow\n  selector: {matchLabel: {app: web}}\n",
+     "x.yaml:6: spec.selector.matchLabel: there is no such field; did you mean \"matchLabels\"?"},
+    {DENY "  - form: []\n",
+     "x.yaml:7: spec.rules[0].form: there is no such field; did you mean \"from\"?"},
+    {DENY "  - from: []\n",
+     "x.yaml:7: spec.rules[0].from: is empty: leave it out, or name at least one"},
+    {DENY "  - from: [{}]\n", "x.yaml:7: spec.rules[0].from[0]: is empty: name a source, or leave "
+                              "out `from` to mean everyone"},
+    {DENY "  - from: [web]\n",
+     "x.yaml:7: spec.rules[0].from[0]: is a single value; expected a map"},
+    {DENY "  - from: [{identity: [x]}]\n", "x.yaml:7: spec.rules[0].from[0].identity: there is no "
+                                           "such field; did you mean \"identities\"?"},
+    {DENY "  - from: [{identities: []}]\n",
+     "x.yaml:7: spec.rules[0].from[0].identities: is empty: leave it out, or name at least one"},
+    {DENY "  - from: [{identities: spiffe://a/b}]\n",
+     "x.yaml:7: spec.rules[0].from[0].identities: is a single value; expected a list"},
+    {DENY "  - from: [{identities: [http://a/b]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].identities[0]: SPIFFE ID: \"http://a/b\" does not begin with "
+     "spiffe:// in lower case"},
+    {DENY "  - from: [{identities: [spiffe://a]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].identities[0]: SPIFFE ID: no path, it names a trust domain "
+     "and no workload"},
+    {DENY "  - from: [{identities: [\"spiffe://a/*/b\"]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].identities[0]: \"spiffe://a/*/b\": a * may stand at the end "
+     "of a path only, as in spiffe://TRUST-DOMAIN/ns/NAMESPACE/*"},
+    {DENY "  - from: [{identities: [\"*\"]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].identities[0]: \"*\": a * may stand at the end of a path "
+     "only, as in spiffe://TRUST-DOMAIN/ns/NAMESPACE/*"},
+    {DENY "  - from: [{identities: [\"spiffe://clus*\"]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].identities[0]: \"spiffe://clus*\": a * may stand at the end "
+     "of a path only, as in spiffe://TRUST-DOMAIN/ns/NAMESPACE/*"},
+    {DENY "  - from: [{identities: [spiffe://A/ns/b/sa/c]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].identities[0]: SPIFFE ID: trust domain \"A\" is not 1-255 of "
+     "[a-z0-9._-]"},
+    {DENY "  - from: [{serviceAccounts: [a/b/c]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].serviceAccounts[0]: \"a/b/c\" is neither ACCOUNT nor "
+     "NAMESPACE/ACCOUNT"},
+    {DENY "  - from: [{serviceAccounts: [\"/b\"]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].serviceAccounts[0]: \"/b\" is neither ACCOUNT nor "
+     "NAMESPACE/ACCOUNT"},
+    {DENY "  - from: [{serviceAccounts: [\"shop/*\"]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].serviceAccounts[0]: \"shop/*\" is neither ACCOUNT nor "
+     "NAMESPACE/ACCOUNT"},
+    {DENY "  - from: [{namespaces: [\"shop*\"]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].namespaces[0]: \"shop*\" is no name: expected a-z, 0-9 and "
+     "-, at most 63 bytes"},
+    {DENY "  - from: [{namespaces: [1]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].namespaces[0]: 1 is a number, not a text: put it in quotes"},
+    {DENY "  - from: [{ipBlocks: [10.0.0.0/33]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].ipBlocks[0]: \"10.0.0.0/33\": the prefix length must be a "
+     "number between 0 and 32"},
+    {DENY "  - from:\n    - namespaces: [a]\n    - ipBlocks: [fd00::/8, \"fd00::/x\"]\n",
+     "x.yaml:9: spec.rules[0].from[1].ipBlocks[1]: \"fd00::/x\": the prefix length must be a "
+     "number between 0 and 128"},
+    {DENY "  - from: [{notIpBlocks: [10.0.0]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].notIpBlocks[0]: \"10.0.0\" is not an address block; expected "
+     "e.g. 10.0.0.0/8 or fd00::/8"},
+    {DENY "  - from: [{unauthenticated: false}]\n",
+     "x.yaml:7: spec.rules[0].from[0].unauthenticated: is false: leave it out, or say true"},
+    {DENY "  - from: [{unauthenticated: \"true\"}]\n",
+     "x.yaml:7: spec.rules[0].from[0].unauthenticated: \"true\" is neither true nor false"},
+    {DENY "  - from: [{unauthenticated: true, namespaces: [a]}]\n",
+     "x.yaml:7: spec.rules[0].from[0].unauthenticated: can never be together with identities, "
+     "serviceAccounts or namespaces"},
+    {DENY "  - to: [{}]\n",
+     "x.yaml:7: spec.rules[0].to[0]: is empty: name ports, or leave out `to` to mean all of them"},
+    {DENY "  - to: [{port: 80}]\n",
+     "x.yaml:7: spec.rules[0].to[0].port: there is no such field; did you mean \"ports\"?"},
+    {DENY "  - to: [{ports: 80}]\n",
+     "x.yaml:7: spec.rules[0].to[0].ports: is a single value; expected a list"},
+    {DENY "  - to: [{ports: [0]}]\n", "x.yaml:7: spec.rules[0].to[0].ports[0]: \"0\" is neither a "
+                                      "port (1-65535) nor a range of ports (9000-9010)"},
+    {DENY "  - to: [{ports: [65536]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].ports[0]: \"65536\" is neither a port (1-65535) nor a range of "
+     "ports (9000-9010)"},
+    {DENY "  - to: [{ports: [\"9010-9000\"]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].ports[0]: \"9010-9000\" is neither a port (1-65535) nor a "
+     "range of ports (9000-9010)"},
+    {DENY "  - to: [{ports: [80, \"http\"]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].ports[1]: \"http\" is neither a port (1-65535) nor a range of "
+     "ports (9000-9010)"},
+    {DENY "  - to: [{notPorts: [-1]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].notPorts[0]: \"-1\" is neither a port (1-65535) nor a range of "
+     "ports (9000-9010)"},
+    {DENY "  - to: [{ports: [80], paths: [/a]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].paths: there is no such field; did you mean \"ports\"?"},
+};
+
+static const struct wrong traffic_policies[] = {
+    {TRAFFIC "  {}\n", "x.yaml:5: spec: sets nothing: expected inbound, outbound, accessLog, or "
+                       "targetRefs and service"},
+    {TRAFFIC "  selector: {matchLabels: {app: web}}\n",
+     "x.yaml:5: spec: sets nothing: expected inbound, outbound, accessLog, or targetRefs and "
+     "service"},
+    {TRAFFIC "  inbounds: {}\n",
+     "x.yaml:5: spec.inbounds: there is no such field; did you mean \"inbound\"?"},
+    {TRAFFIC "  inbound: {mtls: Strict}\n",
+     "x.yaml:5: spec.inbound.mtls: is a single value; expected a map"},
+    {TRAFFIC "  inbound: {mtls: {mode: strict}}\n",
+     "x.yaml:5: spec.inbound.mtls.mode: \"strict\" is none of Permissive, Strict, Disabled"},
+    {TRAFFIC "  inbound: {mtls: {mode: \"Off\"}}\n",
+     "x.yaml:5: spec.inbound.mtls.mode: \"Off\" is none of Permissive, Strict, Disabled"},
+    {TRAFFIC "  inbound: {mtls: {ports: [{port: 80}]}}\n",
+     "x.yaml:5: spec.inbound.mtls.ports[0].mode: is missing"},
+    {TRAFFIC "  inbound: {mtls: {ports: [{mode: Strict}]}}\n",
+     "x.yaml:5: spec.inbound.mtls.ports[0].port: is missing"},
+    {TRAFFIC "  inbound: {mtls: {ports: [{port: 80, mode: Strict}, {port: 80, mode: Disabled}]}}\n",
+     "x.yaml:5: spec.inbound.mtls.ports[1].port: 80 is there twice"},
+    {TRAFFIC "  inbound: {maxConnections: 0}\n",
+     "x.yaml:5: spec.inbound.maxConnections: \"0\" is not a number between 1 and 10000000"},
+    {TRAFFIC "  inbound: {maxConnections: \"10\"}\n",
+     "x.yaml:5: spec.inbound.maxConnections: \"10\" is a text, not a number: leave out the quotes"},
+    {TRAFFIC "  inbound: {maxConnections: 1e3}\n",
+     "x.yaml:5: spec.inbound.maxConnections: \"1e3\" is not a number between 1 and 10000000"},
+    {TRAFFIC "  inbound: {idleTimeout: 10}\n",
+     "x.yaml:5: spec.inbound.idleTimeout: \"10\" is not a duration; expected a number and ms, s, "
+     "m, h or d"},
+    {TRAFFIC "  inbound: {idleTimeout: 0s}\n",
+     "x.yaml:5: spec.inbound.idleTimeout: 0s is not between 1ms and 30d"},
+    {TRAFFIC "  inbound: {idleTimeout: 31d}\n",
+     "x.yaml:5: spec.inbound.idleTimeout: 31d is not between 1ms and 30d"},
+    {TRAFFIC "  inbound: {connectTimeout: 5 seconds}\n",
+     "x.yaml:5: spec.inbound.connectTimeout: \"5 seconds\" is not a duration; expected a number "
+     "and ms, s, m, h or d"},
+    {TRAFFIC "  inbound: {connectTimeout: [5s]}\n",
+     "x.yaml:5: spec.inbound.connectTimeout: is a list; expected a duration"},
+    {TRAFFIC "  inbound: {defaultAccess: Refuse}\n",
+     "x.yaml:5: spec.inbound.defaultAccess: \"Refuse\" is none of Allow, Deny, Audit"},
+    {TRAFFIC "  outbound: {egressMode: registry-only}\n",
+     "x.yaml:5: spec.outbound.egressMode: \"registry-only\" is none of AllowAny, RegistryOnly"},
+    {TRAFFIC "  outbound: {discoveryTimeout: 2m}\n",
+     "x.yaml:5: spec.outbound.discoveryTimeout: 2m is not between 1ms and 1m"},
+    {TRAFFIC "  outbound: {discovery: 2s}\n",
+     "x.yaml:5: spec.outbound.discovery: there is no such field"},
+    {TRAFFIC "  accessLog: \"true\"\n",
+     "x.yaml:5: spec.accessLog: \"true\" is neither true nor false"},
+    {TRAFFIC "  service: {connectTimeout: 1s}\n",
+     "x.yaml:5: spec.service: needs targetRefs, which name the Services that it is about"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n",
+     "x.yaml:5: spec.targetRefs: need `service`, which says what is set for them"},
+    {TRAFFIC "  targetRefs: []\n  service: {connectTimeout: 1s}\n",
+     "x.yaml:5: spec.targetRefs: is empty: leave it out, or name at least one"},
+    {TRAFFIC "  targetRefs: [{name: web}]\n  service: {connectTimeout: 1s}\n",
+     "x.yaml:5: spec.targetRefs[0].kind: is missing"},
+    {TRAFFIC "  targetRefs: [{kind: Pod, name: web}]\n  service: {connectTimeout: 1s}\n",
+     "x.yaml:5: spec.targetRefs[0].kind: \"Pod\" is none of Service"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web, group: apps}]\n"
+             "  service: {connectTimeout: 1s}\n",
+     "x.yaml:5: spec.targetRefs[0].group: \"apps\" is not the group of a Service, which is \"\""},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web, namespace: b}]\n"
+             "  service: {connectTimeout: 1s}\n",
+     "x.yaml:5: spec.targetRefs[0].namespace: there is no such field"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n  service: {connectTimeout: 1s}\n"
+             "  inbound: {maxConnections: 5}\n",
+     "x.yaml:7: spec.inbound: cannot stand beside targetRefs: write two policies"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n  service: {timeout: 1s}\n",
+     "x.yaml:6: spec.service.timeout: there is no such field"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n  service: {balancing: {}}\n",
+     "x.yaml:6: spec.service.balancing.algorithm: is missing"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
+             "  service: {balancing: {algorithm: RoundRobin}}\n",
+     "x.yaml:6: spec.service.balancing.algorithm: \"RoundRobin\" is none of P2CPeakEWMA"},
+};
+
+static void test_access_policies(void **state)
+{
+    (void)state;
+    check_wrong(access_policies, sizeof(access_policies) / sizeof(access_policies[0]));
+}
+
+static void test_traffic_policies(void **state)
+{
+    (void)state;
+    check_wrong(traffic_policies, sizeof(traffic_policies) / sizeof(traffic_policies[0]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_access_policies),
+        cmocka_unit_test(test_traffic_policies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
