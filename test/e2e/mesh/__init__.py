@@ -38,6 +38,8 @@ The parts (each attribute below is a method or property, documented where it is)
     net         .run(*command)  .ip("link set ...")  .entered() for sockets of one's own
     wait_until(condition, what, timeout)    never sleep: wait for what you wait for
 
+    scenes      web_and_api(mesh, apis=2), call(), is_refused(), receive_all(), reset()
+
 The applications, in apps/, each telling its options with --help: echo.py, greeting.py (the server
 speaks first), slow_reader.py, resetter.py (answers with RST), half_closer.py, source.py (bulk).
 
@@ -48,9 +50,11 @@ from .capture import Recorder, Stream, tls_records, tls_version
 from .netns import Namespace
 from .process import Process
 from .programs import BUILD, IS_SANITIZED, program, users
+from .scenes import call, is_refused, receive, receive_all, reset, web_and_api
 from .topology import Mesh, Node, Pod, Service
 from .wait import Timeout, wait_until
 
 __all__ = ["BUILD", "IS_SANITIZED", "Mesh", "Namespace", "Node", "Pod", "Process", "Recorder",
-           "Service", "Stream", "Timeout", "program", "tls_records", "tls_version", "users",
-           "wait_until"]
+           "Service", "Stream", "Timeout", "call", "is_refused", "program", "receive",
+           "receive_all", "reset", "tls_records", "tls_version", "users", "wait_until",
+           "web_and_api"]

@@ -28,8 +28,12 @@ def serve(port, handle):
     """Calls `handle(reader, writer)` for each connection; half-closed ones stay open until it returns."""
 
     async def on_connection(reader, writer):
-        with contextlib.suppress(ConnectionError, BrokenPipeError):
+        try:
             await handle(reader, writer)
+        except ConnectionResetError:
+            print("reset by the client", flush=True)
+        except (BrokenPipeError, asyncio.IncompleteReadError):
+            pass
         writer.close()
         with contextlib.suppress(ConnectionError, BrokenPipeError):
             await writer.wait_closed()
