@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <pthread.h>
 
 #include "common/svid.h"
 #include "test/unit/certs.h"
@@ -119,7 +120,7 @@ static void step(struct party *party)
 static void run(struct party *client, struct party *server)
 {
     BIO *near, *far;
-    assert_int_equal(BIO_new_bio_pair(&near, 65536, &far, 65536), 1);
+    CERTS_NEED(BIO_new_bio_pair(&near, 65536, &far, 65536) == 1);
     SSL_set_bio(client->ssl, near, near);
     SSL_set_bio(server->ssl, far, far);
     for (int turn = 0; turn < 8; turn++) {
@@ -259,6 +260,47 @@ static void test_again(void **state)
     party_fini(&server);
 }
 
+enum { THREADS = 4, HANDSHAKES = 25 };
+
+static void *shake_hands(void *context)
+{
+    struct svid_tls **both = context;
+    for (int i = 0; i < HANDSHAKES; i++) {
+        struct party client = {.tls = svid_tls_hold(both[0])};
+        struct party server = {.tls = svid_tls_hold(both[1])};
+        client.ssl = svid_tls_start(client.tls, &client.peer);
+        server.ssl = svid_tls_start(server.tls, &server.peer);
+        run(&client, &server);
+        bool is_good = client.is_done && server.is_done && !server.has_failed &&
+                       strcmp(client.peer.id, API) == 0 && strcmp(server.peer.id, WEB) == 0;
+        party_fini(&client);
+        party_fini(&server);
+        if (!is_good)
+            return NULL;
+    }
+    return both;
+}
+
+/* Workers share their contexts, the caches and pools in them, and their end. */
+static void test_threads(void **state)
+{
+    struct world *world = *state;
+    pthread_t threads[THREADS];
+    struct party client = {0}, server = {0};
+    party_init(&client, SVID_CLIENT, svid_of(&world->root, world->anchors, WEB, false), NULL, TCP);
+    party_init(&server, SVID_SERVER, svid_of(&world->root, world->anchors, API, false), NULL, TCP);
+    struct svid_tls *both[] = {client.tls, server.tls};
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, shake_hands, both), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *result;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_ptr_equal(result, both);
+    }
+    party_fini(&client);
+    party_fini(&server);
+}
+
 static void test_arguments(void **state)
 {
     struct world *world = *state;
@@ -281,6 +323,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_handshakes, world_start, world_stop),
         cmocka_unit_test_setup_teardown(test_p256, world_start, world_stop),
         cmocka_unit_test_setup_teardown(test_again, world_start, world_stop),
+        cmocka_unit_test_setup_teardown(test_threads, world_start, world_stop),
         cmocka_unit_test_setup_teardown(test_arguments, world_start, world_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
