@@ -28,6 +28,8 @@ const struct object *compile_get(struct compile *compile, enum object_kind kind,
                                  const char *namespace, const char *name)
 {
     char key[STORE_KEY_BYTES];
+    if (!*name)
+        return NULL; /* the key would be the one of the whole namespace */
     struct found found = compile_find(compile, key_of_name(key, kind, namespace, name));
     return found.n ? found.list[0] : NULL;
 }

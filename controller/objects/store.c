@@ -66,6 +66,8 @@ const struct object *store_get(const struct store *store, enum object_kind kind,
                                const char *namespace, const char *name)
 {
     char key[STORE_KEY_BYTES];
+    if (!*name)
+        return NULL; /* the key would be the one of the whole namespace */
     struct found found = store_find(store, key_of_name(key, kind, namespace, name));
     return found.n ? found.list[0] : NULL;
 }
