@@ -1,7 +1,10 @@
 #include "init/iptables.h"
 
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "init/iptables_text.h"
 #include "init/ipv6.h"
@@ -87,11 +90,19 @@ static bool choose(const struct rules *rules, struct tool *tool, struct err *err
     return false;
 }
 
+static bool has_net_admin(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    return syscall(SYS_capget, &header, data) != 0 ||
+           data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN);
+}
+
 bool iptables_apply(const struct rules *rules, bool *has_ipv6, struct err *err)
 {
     struct tool tool;
     if (!choose(rules, &tool, err))
-        return false;
+        return has_net_admin() ? false : err_prefix(err, "CAP_NET_ADMIN is missing");
     /* Both families are asked before either is changed: half a redirect is worse than none. */
     struct tool tool6 = {tool.kind, AF_INET6};
     *has_ipv6 = apply(&tool6, rules, true, err) == PROGRAM_OK;
