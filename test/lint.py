@@ -26,7 +26,10 @@ RANKS = {
     "proxy/policy/": 1,
     "proxy/telemetry/": 1,
     "proxy/config/": 2,
+    "proxy/wire": 1,
     "proxy/snapshot": 3,
+    "proxy/settings": 3,
+    "proxy/workspace": 7,
     "proxy/conn/": 4,
     "proxy/tls/": 4,
     "proxy/accept/": 4,
@@ -85,7 +88,9 @@ def check_first_include(path, text):
     if not path.endswith(".c") or not Path(header).exists():
         return
     found = includes(text)
-    if not found or found[0][1] != header:
+    # tunnel_parts.h is what the files of one corridor share, tunnel.h among it.
+    first = found[0][1] if found else ""
+    if first != header and first != header[:-2] + "_parts.h":
         yield f"{path}: the first include is not its own header {header}"
 
 
