@@ -161,12 +161,12 @@ static bool nonce_parse(const char *text, uint64_t *nonce)
     return text[0] >= '1' && text[0] <= '9' && *end == '\0';
 }
 
-static void add_name(struct buf *names, const char *name)
+/* What does not fit is counted, not cut: half a name would be another one. */
+static void add_name(struct buf *names, const char *name, size_t *n_left_out)
 {
-    size_t before = buf_len(names);
-    /* What does not fit is left out whole: half a name would be another one. */
-    if (!buf_printf(names, "%s%s", before ? "," : "", name))
-        (void)buf_append(names, "...", 3);
+    const char *comma = buf_len(names) ? "," : "";
+    if (!buf_printf(names, "%s%s", comma, name))
+        ++*n_left_out;
 }
 
 static void refuse(struct delta_state *state, enum resource_type type, uint64_t nonce,
@@ -174,6 +174,7 @@ static void refuse(struct delta_state *state, enum resource_type type, uint64_t 
 {
     struct buf names;
     buf_init(&names, NACK_NAMES_BYTES);
+    size_t n_left_out = 0;
     bool is_repeated = true;
     MAP_EACH(item, &state->subscriptions[type])
     {
@@ -182,12 +183,13 @@ static void refuse(struct delta_state *state, enum resource_type type, uint64_t 
             continue;
         is_repeated = is_repeated && subscription->is_refused;
         subscription->is_refused = true;
-        add_name(&names, subscription->entry->name);
+        add_name(&names, subscription->entry->name, &n_left_out);
     }
     state->n_nacks++;
     state->counters->nacks[type]++;
     const struct delta_nack nack = {.type = type,
                                     .names = buf_slice(&names),
+                                    .n_left_out = n_left_out,
                                     .code = detail->code,
                                     .message = detail->message,
                                     .is_repeated = is_repeated && buf_len(&names) > 0};

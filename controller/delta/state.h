@@ -52,7 +52,8 @@ struct delta_subscription {
 
 struct delta_nack {
     enum resource_type type;
-    struct slice names; /* comma-separated, cut */
+    struct slice names; /* comma-separated, the first few */
+    size_t n_left_out;  /* that `names` had no room for */
     int code;           /* google.rpc.Code */
     const char *message;
     bool is_repeated; /* the same versions have been refused before on this stream */

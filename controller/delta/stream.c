@@ -18,7 +18,7 @@ static void stream_end(struct delta_stream *stream, enum grpc_code code, const c
         return;
     stream->is_over = true;
     list_remove(&stream->due_node);
-    event_del(&stream->expiry);
+    event_del(stream->expiry);
     grpc_stream_end(stream->grpc, code, message);
 }
 
@@ -45,7 +45,7 @@ static void on_nack(void *context, const struct delta_nack *nack)
     LOG(nack->is_repeated ? LOG_DEBUG : LOG_WARN, "resource_refused",
         LOG_S("node", stream_node(stream)), LOG_S("identity", stream->identity),
         LOG_S("type", resource_type_url(nack->type)), LOG_SL("resources", nack->names),
-        LOG_I("code", nack->code), LOG_S("reason", nack->message));
+        LOG_I("more", nack->n_left_out), LOG_I("code", nack->code), LOG_S("reason", nack->message));
     char *text;
     if (asprintf(&text, "%.*s: %.512s", SLICE_ARG(nack->names), nack->message) < 0)
         return;
@@ -176,10 +176,10 @@ static void on_close(void *context, struct grpc_stream *grpc)
         LOG_S("identity", stream->identity), LOG_S("address", stream->address),
         LOG_I("seconds", clock_wall_sec() - stream->since));
     stream->is_over = true;
-    event_del(&stream->expiry);
+    event_free(stream->expiry);
     delta_state_fini(&stream->state);
     list_remove(&stream->due_node);
-    list_remove(&stream->node);
+    list_remove(&stream->open_node);
     stream->streams->n_open--;
     free(stream->identity);
     free(stream->node);
@@ -196,7 +196,7 @@ static void watch_expiry(struct delta_stream *stream)
     if (left > EXPIRY_CHECK_MAX_SEC)
         left = EXPIRY_CHECK_MAX_SEC;
     struct timeval wait = {.tv_sec = (time_t)left + 1};
-    event_add(&stream->expiry, &wait);
+    event_add(stream->expiry, &wait);
 }
 
 static void on_expiry(evutil_socket_t fd, short what, void *context)
@@ -242,7 +242,10 @@ static struct delta_stream *stream_new(struct delta_streams *streams, struct grp
     char *identity = stream ? strndup(peer.ptr, peer.len) : NULL;
     struct spiffe_id id;
     struct err err;
-    if (!identity || !spiffe_parse(slice_str(identity), &id, &err)) {
+    struct event *expiry = identity ? event_new(streams->base, -1, 0, on_expiry, stream) : NULL;
+    if (!expiry || !spiffe_parse(slice_str(identity), &id, &err)) {
+        if (expiry)
+            event_free(expiry);
         free(identity);
         free(stream);
         return NULL;
@@ -250,13 +253,13 @@ static struct delta_stream *stream_new(struct delta_streams *streams, struct grp
     stream->streams = streams;
     stream->grpc = grpc;
     stream->identity = identity;
+    stream->expiry = expiry;
     stream->not_after = grpc_stream_peer_not_after(grpc);
     stream->since = clock_wall_sec();
     addr_format(grpc_stream_peer_addr(grpc), stream->address);
     list_init(&stream->due_node);
     delta_state_init(&stream->state, &streams->cache, &streams->counters, id.namespace,
                      id.service_account, &state_events, stream);
-    event_assign(&stream->expiry, streams->base, -1, 0, on_expiry, stream);
     return stream;
 }
 
@@ -278,7 +281,7 @@ void delta_stream_accept(struct delta_streams *streams, struct grpc_stream *grpc
         grpc_stream_end(grpc, GRPC_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
-    list_append(&streams->open, &stream->node);
+    list_append(&streams->open, &stream->open_node);
     streams->n_open++;
     streams->n_accepted++;
     if (stream->not_after != 0)

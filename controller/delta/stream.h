@@ -6,7 +6,6 @@
 #define OUTRIGGER_CONTROLLER_DELTA_STREAM_H
 
 #include <event2/event.h>
-#include <event2/event_struct.h>
 
 #include "common/grpc/server.h"
 #include "common/list.h"
@@ -18,7 +17,7 @@ struct delta_streams {
     struct delta_cache cache;
     struct delta_counters counters;
     const char *trust_domain;
-    struct list open;    /* of delta_stream.node */
+    struct list open;    /* of delta_stream.open_node */
     struct list due;     /* of delta_stream.due_node: have something to tell */
     struct event *flush; /* a timer of 0, started when `due` gets its first */
     uint64_t n_open;
@@ -27,14 +26,14 @@ struct delta_streams {
 };
 
 struct delta_stream {
-    struct list node;
+    struct list open_node;
     struct list due_node;
     struct delta_streams *streams;
     struct grpc_stream *grpc;
     struct delta_state state;
-    struct event expiry; /* of the peer's certificate */
-    int64_t not_after;   /* of it, seconds since the epoch; 0: it has none */
-    int64_t since;       /* seconds since the epoch */
+    struct event *expiry; /* of the peer's certificate */
+    int64_t not_after;    /* of it, seconds since the epoch; 0: it has none */
+    int64_t since;        /* seconds since the epoch */
     char address[ADDR_TEXT_BYTES];
     char *identity;  /* SPIFFE ID */
     char *node;      /* namespace/pod as the peer names itself; NULL before it did. For people */
