@@ -33,6 +33,9 @@ void delta_server_call(struct delta_server *server, struct grpc_stream *stream);
  */
 void delta_server_change(struct delta_server *server, const struct map *changed);
 
+/* Ends every stream with UNAVAILABLE, so that the proxies go to another replica. */
+void delta_server_drain(struct delta_server *server);
+
 /* For the admin pages. */
 const struct delta_streams *delta_server_streams(const struct delta_server *server);
 

@@ -12,7 +12,7 @@
 /* The wall clock may be set while a timer runs: it is looked at again at least this often. */
 #define EXPIRY_CHECK_MAX_SEC 600
 
-static void stream_end(struct delta_stream *stream, enum grpc_code code, const char *message)
+void delta_stream_end(struct delta_stream *stream, enum grpc_code code, const char *message)
 {
     if (stream->is_over)
         return;
@@ -85,7 +85,7 @@ void delta_stream_push(struct delta_stream *stream)
         if (next == DELTA_SHORT ||
             (next == DELTA_RESPONSE && !grpc_stream_send(stream->grpc, buf_slice(&out)))) {
             stream->streams->n_overflows++;
-            stream_end(stream, GRPC_RESOURCE_EXHAUSTED, "no room for the response");
+            delta_stream_end(stream, GRPC_RESOURCE_EXHAUSTED, "no room for the response");
         }
         buf_fini(&out);
     }
@@ -115,7 +115,7 @@ static void answer_unknown_type(struct delta_stream *stream, const DeltaDiscover
         is_sent = delta_response_removed(&out, request->resource_names_subscribe[i]);
     if (!is_sent || !grpc_stream_send(stream->grpc, buf_slice(&out))) {
         stream->streams->n_overflows++;
-        stream_end(stream, GRPC_RESOURCE_EXHAUSTED, "no room for the response");
+        delta_stream_end(stream, GRPC_RESOURCE_EXHAUSTED, "no room for the response");
     }
     buf_fini(&out);
 }
@@ -146,7 +146,7 @@ static void on_message(void *context, struct grpc_stream *grpc, struct slice mes
         stream->streams->n_bad_requests++;
         LOG_LIMITED(LOG_WARN, "bad_request", LOG_S("node", stream_node(stream)),
                     LOG_S("identity", stream->identity), LOG_S("reason", err.text));
-        stream_end(stream, GRPC_INVALID_ARGUMENT, err.text);
+        delta_stream_end(stream, GRPC_INVALID_ARGUMENT, err.text);
         return;
     }
     remember_node(stream, request);
@@ -157,7 +157,7 @@ static void on_message(void *context, struct grpc_stream *grpc, struct slice mes
         stream->streams->n_overflows++;
         LOG_LIMITED(LOG_WARN, "stream_overflow", LOG_S("node", stream_node(stream)),
                     LOG_S("identity", stream->identity), LOG_S("reason", err.text));
-        stream_end(stream, GRPC_RESOURCE_EXHAUSTED, err.text);
+        delta_stream_end(stream, GRPC_RESOURCE_EXHAUSTED, err.text);
     }
     delta_request_free(request);
 }
@@ -165,7 +165,7 @@ static void on_message(void *context, struct grpc_stream *grpc, struct slice mes
 static void on_peer_done(void *context, struct grpc_stream *grpc)
 {
     (void)grpc;
-    stream_end(context, GRPC_OK, "");
+    delta_stream_end(context, GRPC_OK, "");
 }
 
 static void on_close(void *context, struct grpc_stream *grpc)
@@ -211,7 +211,7 @@ static void on_expiry(evutil_socket_t fd, short what, void *context)
     stream->streams->n_expired++;
     LOG(LOG_INFO, "peer_certificate_expired", LOG_S("node", stream_node(stream)),
         LOG_S("identity", stream->identity), LOG_S("address", stream->address));
-    stream_end(stream, GRPC_UNAUTHENTICATED, "the client certificate has expired");
+    delta_stream_end(stream, GRPC_UNAUTHENTICATED, "the client certificate has expired");
 }
 
 /* NULL when the peer may have a stream. */

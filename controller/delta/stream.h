@@ -49,6 +49,9 @@ struct delta_stream {
  */
 void delta_stream_accept(struct delta_streams *streams, struct grpc_stream *grpc);
 
+/* Ends the call from here; nothing more is read or sent. May be called twice. */
+void delta_stream_end(struct delta_stream *stream, enum grpc_code code, const char *message);
+
 /* Sends what is due, as far as the peer keeps up; leaves `streams->due`. */
 void delta_stream_push(struct delta_stream *stream);
 

@@ -1,0 +1,13 @@
+/*
+ * /metrics in the Prometheus text format.
+ */
+#ifndef OUTRIGGER_CONTROLLER_ADMIN_METRICS_H
+#define OUTRIGGER_CONTROLLER_ADMIN_METRICS_H
+
+#include "common/buf.h"
+#include "controller/admin/sources.h"
+
+/* Initializes `out`, which the caller frees. */
+void metrics_write(const struct admin_sources *sources, struct buf *out);
+
+#endif

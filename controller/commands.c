@@ -1,0 +1,101 @@
+#include "controller/commands.h"
+
+#include <event2/event.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "controller/ca.h"
+#include "controller/source/manifests.h"
+#include "controller/state_dir.h"
+#include "controller/token.h"
+
+#define ANCHORS_MAX_BYTES (1u << 20)
+
+static int complain(const struct err *err)
+{
+    fprintf(stderr, "outrigger-controller: %s\n", err->text);
+    return EXIT_FAILURE;
+}
+
+int command_token(const struct settings *settings, const char *namespace, const char *account)
+{
+    struct err err;
+    struct token_claims claims = {0};
+    if (!token_claims_set(&claims, slice_str(namespace), slice_str(account),
+                          slice_str(settings->token_pod), &err))
+        return complain(&err);
+    claims.issued_at = clock_wall_sec();
+    claims.expires_at = claims.issued_at + (int64_t)(settings->token_ttl_ms / 1000);
+    struct token_signer *signer = token_signer_open(settings->state_dir, &err);
+    char *token = signer ? token_issue(signer, &claims, &err) : NULL;
+    int status = EXIT_SUCCESS;
+    if (token)
+        printf("%s\n", token);
+    else
+        status = complain(&err);
+    free(token);
+    token_signer_close(signer);
+    return status;
+}
+
+int command_anchors(const struct settings *settings)
+{
+    struct err err;
+    const struct ca_options options = {.state_dir = settings->state_dir,
+                                       .trust_domain = settings->trust_domain,
+                                       .root_ttl_sec = settings->root_ttl_ms / 1000,
+                                       .leaf_ttl_sec = 3600};
+    /* Through the CA, so that a root which is no good is told and not printed. */
+    struct ca *ca = ca_open(&options, &err);
+    if (!ca)
+        return complain(&err);
+    char path[PATH_MAX];
+    size_t len;
+    char *pem = NULL;
+    if (state_dir_path(settings->state_dir, "root.pem", path, &err))
+        pem = file_read(path, ANCHORS_MAX_BYTES, &len, NULL, &err);
+    int status = EXIT_SUCCESS;
+    if (pem)
+        fwrite(pem, 1, len, stdout);
+    else
+        status = complain(&err);
+    free(pem);
+    ca_close(ca);
+    return status;
+}
+
+static int print_problems(const struct problems *problems)
+{
+    const char **list = problems_list(problems);
+    for (size_t i = 0; list && i < problems_count(problems); i++)
+        fprintf(stderr, "%s\n", list[i]);
+    free(list);
+    return problems_count(problems) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int command_check(const char *folder)
+{
+    struct err err;
+    /* The problems are printed below, without time and event name. */
+    log_set_level(LOG_ERROR);
+    struct event_base *base = event_base_new();
+    struct store *store = store_new();
+    struct problems problems;
+    problems_init(&problems);
+    struct manifests *manifests = NULL;
+    if (!base || !store)
+        err_set(&err, "out of memory");
+    else
+        manifests = manifests_start(base, folder, store, &problems, &err);
+    int status = manifests ? print_problems(&problems) : complain(&err);
+    manifests_stop(manifests);
+    problems_fini(&problems);
+    store_free(store);
+    if (base)
+        event_base_free(base);
+    return status;
+}

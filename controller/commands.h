@@ -1,0 +1,14 @@
+/*
+ * What outrigger-controller does besides serving: short commands that print something and end.
+ */
+#ifndef OUTRIGGER_CONTROLLER_COMMANDS_H
+#define OUTRIGGER_CONTROLLER_COMMANDS_H
+
+#include "controller/options.h"
+
+/* Each returns the exit status: 0, or 1 after one line (check: a line a problem) on stderr. */
+int command_token(const struct settings *settings, const char *namespace, const char *account);
+int command_anchors(const struct settings *settings);
+int command_check(const char *folder);
+
+#endif

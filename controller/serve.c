@@ -1,0 +1,307 @@
+#include "controller/serve.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/grpc/server.h"
+#include "common/log.h"
+#include "common/version.h"
+#include "controller/admin/admin.h"
+#include "controller/ca.h"
+#include "controller/compile/compile.h"
+#include "controller/delta/server.h"
+#include "controller/identity_service.h"
+#include "controller/server_identity.h"
+#include "controller/source/manifests.h"
+#include "controller/token.h"
+
+#define DEFAULT_PORT      15010
+#define DRAIN_CHECK_MS    20
+#define EXPIRY_CHECK_MS   (60 * 60 * 1000)
+#define REQUEST_MAX_BYTES (1u << 20)
+
+static const int handled_signals[] = {SIGTERM, SIGINT, SIGHUP};
+#define N_SIGNALS (sizeof(handled_signals) / sizeof(handled_signals[0]))
+
+struct controller {
+    const struct settings *settings;
+    struct event_base *base;
+    struct event *signals[N_SIGNALS];
+    struct event *drain_timer;
+    struct event *expiry_timer;
+    struct problems problems;
+    struct store *store;
+    struct manifests *manifests;
+    struct compile_settings compile_settings;
+    struct ca *ca;
+    struct token_signer *signer;
+    struct identity_service *identity;
+    struct server_identity *own_identity;
+    struct delta_server *delta;
+    struct grpc_server *grpc;
+    struct admin *admin;
+    uint64_t drain_deadline_ns;
+    bool is_draining;
+};
+
+static struct resource *compile(void *context, enum resource_type type, const char *name)
+{
+    const struct controller *controller = context;
+    return resource_compile(controller->store, &controller->compile_settings, type, name);
+}
+
+static void on_store_change(void *context, const struct map *changed)
+{
+    delta_server_change(((struct controller *)context)->delta, changed);
+}
+
+static void on_discovery(void *service, struct grpc_stream *stream)
+{
+    delta_server_call(((struct controller *)service)->delta, stream);
+}
+
+static void on_certify(void *service, struct grpc_stream *stream)
+{
+    identity_service_on_certify(((struct controller *)service)->identity, stream);
+}
+
+static const struct grpc_method methods[] = {{DELTA_METHOD, on_discovery},
+                                             {IDENTITY_CERTIFY_PATH, on_certify}};
+
+/* Once everything that was under way is done, or may not take longer. */
+static void on_drain_check(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct controller *controller = context;
+    if (grpc_server_stats(controller->grpc).connections == 0 ||
+        clock_now_ns() >= controller->drain_deadline_ns)
+        event_base_loopbreak(controller->base);
+}
+
+static void drain(struct controller *controller)
+{
+    if (controller->is_draining) {
+        event_base_loopbreak(controller->base);
+        return;
+    }
+    controller->is_draining = true;
+    controller->drain_deadline_ns =
+        clock_now_ns() + controller->settings->drain_timeout_ms * NS_PER_MS;
+    LOG(LOG_INFO, "draining",
+        LOG_I("connections", grpc_server_stats(controller->grpc).connections));
+    grpc_server_drain(controller->grpc);
+    delta_server_drain(controller->delta);
+    struct timeval period = clock_timeval_ms(DRAIN_CHECK_MS);
+    event_add(controller->drain_timer, &period);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *context)
+{
+    (void)what;
+    struct controller *controller = context;
+    if (number != SIGHUP) {
+        drain(controller);
+        return;
+    }
+    LOG(LOG_INFO, "rereading", LOG_S("manifests", controller->settings->manifests));
+    manifests_reread(controller->manifests);
+}
+
+static void on_expiry_check(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    ca_warn_expiry(((struct controller *)context)->ca);
+}
+
+static bool start_events(struct controller *controller, struct err *err)
+{
+    controller->base = event_base_new();
+    if (!controller->base)
+        return err_set(err, "no event loop");
+    controller->drain_timer =
+        event_new(controller->base, -1, EV_PERSIST, on_drain_check, controller);
+    controller->expiry_timer =
+        event_new(controller->base, -1, EV_PERSIST, on_expiry_check, controller);
+    if (!controller->drain_timer || !controller->expiry_timer)
+        return err_set(err, "out of memory");
+    struct timeval period = clock_timeval_ms(EXPIRY_CHECK_MS);
+    event_add(controller->expiry_timer, &period);
+    for (size_t i = 0; i < N_SIGNALS; i++) {
+        controller->signals[i] =
+            evsignal_new(controller->base, handled_signals[i], on_signal, controller);
+        if (!controller->signals[i] || event_add(controller->signals[i], NULL) != 0)
+            return err_set(err, "signal %d cannot be handled", handled_signals[i]);
+    }
+    return true;
+}
+
+static bool start_signer(struct controller *controller, struct err *err)
+{
+    const struct settings *settings = controller->settings;
+    const struct ca_options options = {.state_dir = settings->state_dir,
+                                       .trust_domain = settings->trust_domain,
+                                       .root_ttl_sec = settings->root_ttl_ms / 1000,
+                                       .leaf_ttl_sec = settings->leaf_ttl_ms / 1000};
+    controller->ca = ca_open(&options, err);
+    if (!controller->ca)
+        return false;
+    controller->signer = token_signer_open(settings->state_dir, err);
+    if (!controller->signer)
+        return false;
+    controller->identity = identity_service_new(controller->ca, controller->signer);
+    if (!controller->identity)
+        return err_set(err, "out of memory");
+    controller->own_identity = server_identity_new(controller->base, controller->ca, err);
+    return controller->own_identity != NULL;
+}
+
+static bool start_source(struct controller *controller, struct err *err)
+{
+    controller->store = store_new();
+    if (!controller->store)
+        return err_set(err, "out of memory");
+    controller->manifests = manifests_start(controller->base, controller->settings->manifests,
+                                            controller->store, &controller->problems, err);
+    if (!controller->manifests)
+        return false;
+    controller->compile_settings =
+        (struct compile_settings){.trust_domain = controller->settings->trust_domain,
+                                  .root_namespace = COMPILE_ROOT_NAMESPACE};
+    controller->delta =
+        delta_server_new(controller->base, (struct delta_compiler){compile, controller},
+                         controller->settings->trust_domain, err);
+    if (!controller->delta)
+        return false;
+    store_listen(controller->store, on_store_change, controller);
+    return true;
+}
+
+/* Every address: the v6 wildcard takes v4 as well; a kernel without IPv6 has only the other. */
+static struct ip any_address(void)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return (struct ip){.family = AF_INET};
+    close(fd);
+    return (struct ip){.family = AF_INET6};
+}
+
+static bool start_grpc(struct controller *controller, struct err *err)
+{
+    const struct settings *settings = controller->settings;
+    struct ip any = any_address();
+    const struct grpc_server_options options = {
+        .listen = settings->listen.len ? settings->listen : addr_make(&any, DEFAULT_PORT),
+        .tls = server_identity_tls,
+        .tls_context = controller->own_identity,
+        .methods = methods,
+        .n_methods = sizeof(methods) / sizeof(methods[0]),
+        .service = controller,
+        .max_connections = (uint32_t)settings->max_connections,
+        .keepalive_ms = settings->keepalive_ms,
+        .keepalive_timeout_ms = settings->keepalive_timeout_ms,
+        .max_age_ms = settings->max_connection_age_ms,
+        .max_message_bytes = REQUEST_MAX_BYTES,
+    };
+    controller->grpc = grpc_server_new(controller->base, &options, err);
+    return controller->grpc != NULL;
+}
+
+static bool start_admin(struct controller *controller, struct err *err)
+{
+    const struct settings *settings = controller->settings;
+    struct ip ip = settings->admin_address.family ? settings->admin_address : any_address();
+    struct sockaddr_any listen = addr_make(&ip, (uint16_t)settings->admin_port);
+    const struct admin_sources sources = {
+        .settings = settings,
+        .store = controller->store,
+        .problems = &controller->problems,
+        .manifests = controller->manifests,
+        .ca = controller->ca,
+        .identity = controller->identity,
+        .own_identity = controller->own_identity,
+        .delta = controller->delta,
+        .grpc = controller->grpc,
+        .is_draining = &controller->is_draining,
+    };
+    controller->admin = admin_start(controller->base, &listen, &sources, err);
+    return controller->admin != NULL;
+}
+
+static bool start(struct controller *controller, struct err *err)
+{
+    return start_events(controller, err) && start_signer(controller, err) &&
+           start_source(controller, err) && start_grpc(controller, err) &&
+           start_admin(controller, err);
+}
+
+static void stop(struct controller *controller)
+{
+    admin_stop(controller->admin);
+    grpc_server_free(controller->grpc);
+    delta_server_free(controller->delta);
+    manifests_stop(controller->manifests);
+    store_free(controller->store);
+    problems_fini(&controller->problems);
+    server_identity_free(controller->own_identity);
+    identity_service_free(controller->identity);
+    token_signer_close(controller->signer);
+    ca_close(controller->ca);
+    for (size_t i = 0; i < N_SIGNALS; i++)
+        if (controller->signals[i])
+            event_free(controller->signals[i]);
+    if (controller->drain_timer)
+        event_free(controller->drain_timer);
+    if (controller->expiry_timer)
+        event_free(controller->expiry_timer);
+    if (controller->base)
+        event_base_free(controller->base);
+}
+
+/* Private keys are in memory: no core file, no debugger of the same user; and a descriptor for each
+ * of ten thousand proxies. */
+static void prepare_process(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+#ifndef __SANITIZE_ADDRESS__ /* its leak checker attaches as a debugger does */
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+int serve(const struct settings *settings)
+{
+    prepare_process();
+    log_setup((enum log_level)settings->log_level, (enum log_format)settings->log_format);
+    struct err err;
+    struct controller controller = {.settings = settings};
+    problems_init(&controller.problems);
+    bool is_started = start(&controller, &err);
+    if (is_started) {
+        LOG(LOG_INFO, "controller_started", LOG_S("version", OUTRIGGER_VERSION),
+            LOG_I("port", grpc_server_port(controller.grpc)),
+            LOG_I("admin_port", admin_port(controller.admin)),
+            LOG_S("trust_domain", settings->trust_domain),
+            LOG_I("files", manifests_files(controller.manifests)),
+            LOG_I("problems", problems_count(&controller.problems)));
+        event_base_dispatch(controller.base);
+        LOG(LOG_INFO, "controller_stopped");
+    } else {
+        fprintf(stderr, "outrigger-controller: %s\n", err.text);
+    }
+    stop(&controller);
+    return is_started ? EXIT_SUCCESS : EXIT_FAILURE;
+}
