@@ -1,0 +1,150 @@
+"""The controller's command line: what it prints, what it refuses and with which exit status."""
+import base64
+import json
+import os
+import stat
+import subprocess
+
+import pytest
+from cryptography import x509
+from mesh.programs import program
+
+
+def run(*words, **options):
+    return subprocess.run([program("outrigger-controller"), *map(str, words)], capture_output=True,
+                          text=True, timeout=20, check=False, **options)
+
+
+def claims_of(token):
+    part = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def test_token_names_its_bearer(tmp_path):
+    state = tmp_path / "state"
+    done = run("token", "shop", "web", f"--state-dir={state}", "--pod", "web-1", "--ttl=10m")
+    assert done.returncode == 0 and done.stderr == ""
+    claims = claims_of(done.stdout.strip())
+    assert claims["sub"] == "system:serviceaccount:shop:web"
+    assert claims["exp"] - claims["iat"] == 600
+    assert claims["kubernetes.io"]["pod"]["name"] == "web-1"
+    assert stat.S_IMODE(os.stat(state).st_mode) == 0o700
+    for name in os.listdir(state):
+        if name.endswith(".key"):
+            assert stat.S_IMODE(os.stat(state / name).st_mode) == 0o600, name
+
+
+def test_anchors_prints_one_root_that_stays(tmp_path):
+    first = run("anchors", f"--state-dir={tmp_path}/state", "--trust-domain=example.org")
+    assert first.returncode == 0 and first.stderr == ""
+    root = x509.load_pem_x509_certificate(first.stdout.encode())
+    constraints = root.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert constraints.ca
+    again = run("anchors", f"--state-dir={tmp_path}/state", "--trust-domain=example.org")
+    assert again.stdout == first.stdout
+    other = run("anchors", f"--state-dir={tmp_path}/state", "--trust-domain=other.org")
+    assert other.returncode == 1 and other.stdout == "" and "other.org" in other.stderr
+
+
+GOOD = """apiVersion: v1
+kind: ServiceAccount
+metadata: {name: web, namespace: shop}
+"""
+BAD = """apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec:
+  clusterIP: 10.0.0.1
+  ports:
+  - port: 70000
+"""
+
+
+def test_check_accepts_what_is_good(tmp_path):
+    (tmp_path / "good.yaml").write_text(GOOD)
+    done = run("check", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_check_names_each_problem_on_its_line(tmp_path):
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "port.yaml").write_text(BAD)
+    (tmp_path / "yaml.yaml").write_text("kind: [")
+    done = run("check", tmp_path)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1 and len(lines) == 2, done
+    port, = [line for line in lines if "port.yaml" in line]
+    assert "port.yaml:7:" in port and "spec.ports[0].port" in port and "70000" in port
+    assert any("yaml.yaml" in line for line in lines)
+
+
+def test_check_of_no_folder_fails(tmp_path):
+    done = run("check", tmp_path / "none")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+
+
+USAGE_ERRORS = [
+    ([], "manifests"),
+    (["tokn"], "token"),
+    (["token"], "NAMESPACE ACCOUNT"),
+    (["token", "a", "b", "c"], "NAMESPACE ACCOUNT"),
+    (["token", "a", "b", "--listen=1.2.3.4:5"], "listen"),
+    (["token", "a", "b", "--ttl=soon"], "soon"),
+    (["anchors", "x"], "x"),
+    (["check"], "DIR"),
+    (["--manifests"], "manifests"),
+    (["--manifests=/x", "extra"], "extra"),
+    (["--manifests=/x", "--listn=1.2.3.4:5"], "listen"),
+    (["--manifests=/x", "--listen=localhost:15010"], "localhost"),
+    (["--manifests=/x", "--listen=1.2.3.4"], "1.2.3.4"),
+    (["--manifests=/x", "--listen=1.2.3.4:70000"], "70000"),
+    (["--manifests=/x", "--admin-port=70000"], "70000"),
+    (["--manifests=/x", "--admin-address=here"], "here"),
+    (["--manifests=/x", "--trust-domain=Not.Good"], "Not.Good"),
+    (["--manifests=/x", "--trust-domain="], "trust"),
+    (["--manifests=/x", "--leaf-ttl=1s"], "leaf-ttl"),
+    (["--manifests=/x", "--leaf-ttl=24"], "24"),
+    (["--manifests=/x", "--log-level=loud"], "loud"),
+    (["--manifests=/x", "--log-format=xml"], "xml"),
+]
+
+
+@pytest.mark.parametrize("words, named", USAGE_ERRORS, ids=lambda value: " ".join(value)
+                         if isinstance(value, list) else "")
+def test_wrong_options_exit_2_with_one_line(words, named):
+    done = run(*words)
+    assert done.returncode == 2 and done.stdout == "", done
+    assert len(done.stderr.splitlines()) == 1 and named in done.stderr, done.stderr
+
+
+def test_names_that_kubernetes_would_not_take(tmp_path):
+    for names in (("Shop", "web"), ("shop", "we b"), ("", "web"), ("shop/x", "web")):
+        done = run("token", *names, f"--state-dir={tmp_path}")
+        assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["--help"], ["token", "--help"], ["anchors", "--help"],
+                                   ["check", "--help"]])
+def test_help(words):
+    done = run(*words)
+    assert done.returncode == 0 and done.stdout.startswith("Usage: outrigger-controller")
+    assert done.stderr == ""
+
+
+def test_help_as_markdown_and_version():
+    assert "| `--listen`" in run("--help=markdown").stdout.replace("`--listen ", "`--listen` ")
+    assert run("--version").stdout.startswith("outrigger-controller ")
+
+
+def test_what_cannot_start_says_why(tmp_path):
+    (tmp_path / "manifests").mkdir()
+    common = [f"--state-dir={tmp_path}/state", "--listen=127.0.0.1:0", "--admin-port=0",
+              "--admin-address=127.0.0.1"]
+    none = run(f"--manifests={tmp_path}/none", *common)
+    assert none.returncode == 1 and "none" in none.stderr
+    unbound = run(f"--manifests={tmp_path}/manifests", *common[:1], "--listen=192.0.2.1:1",
+                  "--admin-port=0")
+    assert unbound.returncode == 1 and "192.0.2.1" in unbound.stderr
+    os.chmod(tmp_path / "state" / "root.key", 0o644)
+    readable = run(f"--manifests={tmp_path}/manifests", *common)
+    assert readable.returncode == 1 and "root.key" in readable.stderr
