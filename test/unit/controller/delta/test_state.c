@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #define WORDS_MAX 16
+#define STEPS_MAX 12
 
 struct fixture {
     struct map objects[RESOURCE_TYPES]; /* name -> "VERSION ACCOUNT" */
@@ -235,7 +236,7 @@ struct step {
 
 struct story {
     const char *name;
-    struct step steps[10];
+    struct step steps[STEPS_MAX];
 };
 
 static const struct story stories[] = {
@@ -358,7 +359,7 @@ static void test_stories(void **unused)
     for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
         struct fixture fixture;
         setup(&fixture);
-        for (size_t k = 0; k < 10 && stories[i].steps[k].act; k++) {
+        for (size_t k = 0; k < STEPS_MAX && stories[i].steps[k].act; k++) {
             const struct step *step = &stories[i].steps[k];
             char text[256], told[512], *words[WORDS_MAX];
             snprintf(text, sizeof(text), "%s", step->act);
