@@ -19,6 +19,7 @@
 #include "common/slice.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+#define LOG_OFF ((enum log_level)(LOG_ERROR + 1)) /* for log_set_level(): write nothing */
 enum log_format { LOG_TEXT, LOG_JSON };
 
 struct log_field {

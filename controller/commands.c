@@ -72,7 +72,7 @@ static int print_problems(const struct problems *problems)
 {
     const char **list = problems_list(problems);
     for (size_t i = 0; list && i < problems_count(problems); i++)
-        fprintf(stderr, "%s\n", list[i]);
+        puts(list[i]);
     free(list);
     return problems_count(problems) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -80,8 +80,7 @@ static int print_problems(const struct problems *problems)
 int command_check(const char *folder)
 {
     struct err err;
-    /* The problems are printed below, without time and event name. */
-    log_set_level(LOG_ERROR);
+    log_set_level(LOG_OFF); /* the problems are printed below, without time and event name */
     struct event_base *base = event_base_new();
     struct store *store = store_new();
     struct problems problems;

@@ -6,7 +6,10 @@
 
 #include "controller/options.h"
 
-/* Each returns the exit status: 0, or 1 after one line (check: a line a problem) on stderr. */
+/*
+ * Each returns the exit status: 0, or 1 after one line on stderr. What `check` finds is its result:
+ * a line a problem on stdout, and 1.
+ */
 int command_token(const struct settings *settings, const char *namespace, const char *account);
 int command_anchors(const struct settings *settings);
 int command_check(const char *folder);

@@ -71,8 +71,8 @@ def test_check_names_each_problem_on_its_line(tmp_path):
     (tmp_path / "port.yaml").write_text(BAD)
     (tmp_path / "yaml.yaml").write_text("kind: [")
     done = run("check", tmp_path)
-    lines = done.stderr.splitlines()
-    assert done.returncode == 1 and len(lines) == 2, done
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1 and done.stderr == "" and len(lines) == 2, done
     port, = [line for line in lines if "port.yaml" in line]
     assert "port.yaml:7:" in port and "spec.ports[0].port" in port and "70000" in port
     assert any("yaml.yaml" in line for line in lines)
