@@ -253,7 +253,7 @@ json_t *settings_json(const struct option_table *table, const struct settings *s
     for (size_t i = 0; i < table->n_rows; i++) {
         const struct option_row *row = &table->rows[i];
         char name[64];
-        snprintf(name, sizeof(name), "%s%s", row->name, row->type == OPTION_DURATION ? "_ms" : "");
+        snprintf(name, sizeof(name), "%s%s", row->name, row->type == OPTION_DURATION ? "-ms" : "");
         json_object_set_new(json, name, field_json(row, (const char *)settings + row->offset));
     }
     return json;
