@@ -293,6 +293,11 @@ void manifests_stop(struct manifests *manifests)
     free(manifests);
 }
 
+void manifests_reread(struct manifests *manifests)
+{
+    on_change(manifests);
+}
+
 size_t manifests_files(const struct manifests *manifests)
 {
     return manifests->files.count;

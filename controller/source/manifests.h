@@ -37,6 +37,9 @@ struct manifests *manifests_start(struct event_base *base, const char *folder, s
 /* Stops following; what is in the store stays there. */
 void manifests_stop(struct manifests *manifests);
 
+/* Looks at the whole folder now, as after a change: for whoever does not trust the notices. */
+void manifests_reread(struct manifests *manifests);
+
 /* How many files are followed, wrong ones included. */
 size_t manifests_files(const struct manifests *manifests);
 
