@@ -131,10 +131,14 @@ enum tls_result tls_layer_read(struct tls_layer *layer, struct slice input, char
 
 bool tls_layer_write(struct tls_layer *layer, struct slice plain)
 {
-    if (plain.len == 0)
-        return true;
     ERR_clear_error();
-    return SSL_write(layer->ssl, plain.ptr, (int)plain.len) == (int)plain.len;
+    while (plain.len) { /* a record at a time */
+        int n = SSL_write(layer->ssl, plain.ptr, (int)plain.len);
+        if (n <= 0)
+            return false;
+        plain = slice_sub(plain, (size_t)n, plain.len);
+    }
+    return true;
 }
 
 void tls_layer_finish(struct tls_layer *layer)
