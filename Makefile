@@ -116,6 +116,10 @@ $(UNIT_BIN): %: %.o $$(call unit_lib,$$@) $(BUILD)/libcommon.a
 test-unit: $(UNIT_BIN) ## the unit tests alone
 	@for t in $(UNIT_BIN); do ./$$t || exit 1; done
 
+# Peers of our own for the end-to-end tests, one program a file.
+$(BUILD)/test/programs/%: $(BUILD)/test/programs/%.o $(BUILD)/libcommon.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
+
 # Seeds replay through the same entry point that libFuzzer drives: test/fuzz/NAME.c with the seed
 # corpus test/fuzz/corpus/NAME/. The part it links with is named on its line `// fuzz: PART`.
 FUZZ_SRC := $(sort $(wildcard test/fuzz/fuzz_*.c))

@@ -76,6 +76,11 @@ bool grpc_stream_send(struct grpc_stream *stream, struct slice message) MUST_USE
 /* Ends the call with trailers after what is queued (trailers-only if nothing was sent). */
 void grpc_stream_end(struct grpc_stream *stream, enum grpc_code code, const char *message);
 
+/* The same, with a serialized google.rpc.Status for grpc-status-details-bin. Everything is copied.
+ */
+void grpc_stream_end_details(struct grpc_stream *stream, enum grpc_code code, const char *message,
+                             struct slice details);
+
 void grpc_stream_pause(struct grpc_stream *stream);
 void grpc_stream_resume(struct grpc_stream *stream);
 
