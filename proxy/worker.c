@@ -154,9 +154,9 @@ static struct event_base *worker_base(void)
     struct event_config *config = event_config_new();
     if (!config)
         return NULL;
-    /* One thread, no descriptor dup()ed: changes of interest are gathered and cancel out. */
+    /* One thread. No change list: it would touch descriptors after they were closed, when another
+     * worker may have been given the same numbers. */
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     return base;

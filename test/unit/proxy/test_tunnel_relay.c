@@ -293,8 +293,11 @@ static void test_no_descriptors(void **state)
     close(client);
     close(server);
     client = rig_dial(rig);
-    server = rig_accept(rig);
     rig_send(client, "again", 5);
+    char first;
+    do /* late ones of those that hung up may come before */
+        server = rig_accept(rig);
+    while (recv(server, &first, 1, MSG_PEEK) <= 0 && close(server) == 0);
     rig_expect(server, "again");
     close(client);
     close(server);
