@@ -66,11 +66,11 @@ static void test_first_certificate(void **state)
     world_free(world);
 }
 
-/* A life of two seconds: the next certificate comes by itself, before the first has ended. */
+/* A life of three seconds: the next certificate comes by itself, before the first has ended. */
 static void test_renewal(void **state)
 {
     (void)state;
-    struct world *world = world_new(2);
+    struct world *world = world_new(3);
     struct err err;
     struct server_identity *identity = server_identity_new(world->base, world->ca, &err);
     assert_non_null(identity);
