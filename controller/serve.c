@@ -15,6 +15,7 @@
 #include "controller/admin/admin.h"
 #include "controller/ca.h"
 #include "controller/compile/compile.h"
+#include "controller/compile/conflicts.h"
 #include "controller/delta/server.h"
 #include "controller/identity_service.h"
 #include "controller/server_identity.h"
@@ -38,6 +39,7 @@ struct controller {
     struct problems problems;
     struct store *store;
     struct manifests *manifests;
+    struct conflicts *conflicts;
     struct compile_settings compile_settings;
     struct ca *ca;
     struct token_signer *signer;
@@ -172,6 +174,9 @@ static bool start_source(struct controller *controller, struct err *err)
                                             controller->store, &controller->problems, err);
     if (!controller->manifests)
         return false;
+    controller->conflicts = conflicts_new(controller->store, &controller->problems);
+    if (!controller->conflicts)
+        return err_set(err, "out of memory");
     controller->compile_settings =
         (struct compile_settings){.trust_domain = controller->settings->trust_domain,
                                   .root_namespace = COMPILE_ROOT_NAMESPACE};
@@ -249,6 +254,7 @@ static void stop(struct controller *controller)
     grpc_server_free(controller->grpc);
     delta_server_free(controller->delta);
     manifests_stop(controller->manifests);
+    conflicts_free(controller->conflicts);
     store_free(controller->store);
     problems_fini(&controller->problems);
     server_identity_free(controller->own_identity);
