@@ -62,7 +62,7 @@ class Stream:
             frame(HEADERS, 4, 1, head(DELTA)) +
             self._message(b"Workload", [f"load/p-{self.number}"]) +
             self._message(b"Service", [f"10.96.0.{i + 1}:80" for i in range(SERVICES)]) +
-            self._message(b"Endpoints", [f"load/s-{i}/80" for i in range(SERVICES)]))
+            self._message(b"Endpoints", [f"load/s-{i}/http" for i in range(SERVICES)]))
         try:
             while True:
                 top = await reader.readexactly(9)

@@ -13,7 +13,7 @@ from xds.controller import Here
 from xds.wire import fields, length_delimited, text, varint
 
 VIP = "10.96.0.1:80"
-ENDPOINTS = "shop/api/80"
+ENDPOINTS = "shop/api/http"
 
 
 def pod(name, account, ip, labels=None, **options):
@@ -118,8 +118,8 @@ def test_a_name_subscribed_again_is_sent_again(stream):
 
 
 def test_what_is_unsubscribed_is_not_told(shared, stream):
-    stream.request("Endpoints", [ENDPOINTS, "shop/none/80"])
-    stream.expect("Endpoints", [ENDPOINTS], removed=["shop/none/80"])
+    stream.request("Endpoints", [ENDPOINTS, "shop/none/http"])
+    stream.expect("Endpoints", [ENDPOINTS], removed=["shop/none/http"])
     stream.request("Endpoints", unsubscribe=[ENDPOINTS])
     stream.request("Service", ["10.0.0.9:8080"])
     stream.expect("Service", removed=["10.0.0.9:8080"])
