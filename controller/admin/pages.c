@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "controller/admin/effect.h"
 #include "controller/objects/keys.h"
 
 /* NULL would make json_object_set_new() fail in silence. */
@@ -74,14 +75,18 @@ static json_t *problems_json(const struct problems *problems)
     return json;
 }
 
-static json_t *object_json(const struct object *object)
+static json_t *object_json(const struct admin_sources *sources, const struct object *object)
 {
+    char effect[EFFECT_TEXT_BYTES];
     json_t *json = json_object();
     if (object->namespace[0])
         json_object_set_new(json, "namespace", text(object->namespace));
     json_object_set_new(json, "name", text(object->name));
     json_object_set_new(json, "file", text(object->file));
     json_object_set_new(json, "line", json_integer(object->line));
+    effect_text(sources->store, &delta_server_streams(sources->delta)->cache, object, effect);
+    if (effect[0])
+        json_object_set_new(json, "effect", text(effect));
     return json;
 }
 
@@ -95,7 +100,7 @@ json_t *objects_json(const struct admin_sources *sources)
         struct found found = store_find(sources->store, key_of_kind(key, (enum object_kind)kind));
         json_t *list = json_array();
         for (size_t i = 0; i < found.n; i++)
-            json_array_append_new(list, object_json(found.list[i]));
+            json_array_append_new(list, object_json(sources, found.list[i]));
         json_object_set_new(kinds, object_kind_name((enum object_kind)kind), list);
     }
     json_object_set_new(json, "objects", kinds);

@@ -7,9 +7,8 @@ import grpc
 import pytest
 from mesh import manifests as objects
 from mesh.wait import wait_until
-from xds import Credentials, DeltaStream, LocalController, TlsRelay, certify, protos
+from xds import DeltaStream, LocalController, certify
 from xds.client import TYPE_PREFIX
-from xds.controller import Here
 from xds.wire import fields, length_delimited, text, varint
 
 VIP = "10.96.0.1:80"
@@ -391,6 +390,34 @@ def test_what_is_wrong_keeps_the_last_good_state(shared, stream):
     stream.expect_silence()
     shared.manifests.remove(path)
     wait_until(lambda: shared.metric("problems") == 0, "the problem to go")
+
+
+def effects(controller, kind):
+    return {found["name"]: found["effect"]
+            for found in controller.admin("/objects").json()["objects"][kind]}
+
+
+def test_objects_tell_what_took_effect(own):
+    policies = ({"name": "mine", "selector": {"matchLabels": {"app": "web"}}},
+                {"name": "nobody", "selector": {"matchLabels": {"app": "none"}}})
+    for policy in policies:
+        own.manifests.put(objects.access_policy("shop", policy["name"], {
+            "selector": policy["selector"], "action": "Deny", "rules": [{}]}))
+    wait_until(lambda: own.metric("objects", kind="AccessPolicy") == 2, "the policies to be read")
+    assert effects(own, "AccessPolicy") == {
+        "mine": "in force on 0 of 1 pods, 1 not connected", "nobody": "selects no pod"}
+    with DeltaStream(own.relay_as("shop", "web")) as stream:
+        stream.request("Workload", ["shop/web-1"])
+        first = stream.receive(ack=False)
+        assert "waiting" in effects(own, "AccessPolicy")["mine"]
+        stream.nack(first, "not today")
+        stream.expect_silence()
+        assert "1 refused" in effects(own, "AccessPolicy")["mine"]
+        stream.request("Workload", ["shop/web-1"])
+        stream.expect("Workload", ["shop/web-1"])
+        stream.expect_silence()
+        assert effects(own, "AccessPolicy")["mine"] == "in force on 1 of 1 pods"
+        assert effects(own, "Pod") == {"web-1": "in force", "api-1": "its proxy is not connected"}
 
 
 def test_admin_tells_who_is_connected(shared, stream):
