@@ -239,8 +239,11 @@ int field_choice(const struct field *field, const char *const *names, size_t n)
 bool field_is_number(const struct field *field)
 {
     const struct yaml_node *node = field->node;
-    return node && node->kind == YAML_KIND_TEXT && node->is_plain && node->text.len > 0 &&
-           strspn(node->text.ptr, "0123456789") == node->text.len;
+    if (!node || node->kind != YAML_KIND_TEXT || !node->is_plain || node->text.len == 0)
+        return false;
+    /* YAML 1.1, which Kubernetes reads, takes 010 for 8: better not to guess. */
+    bool is_octal = node->text.ptr[0] == '0' && node->text.len > 1;
+    return !is_octal && strspn(node->text.ptr, "0123456789") == node->text.len;
 }
 
 uint64_t field_uint(const struct field *field, uint64_t min, uint64_t max, uint64_t absent)

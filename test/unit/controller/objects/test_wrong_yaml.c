@@ -150,6 +150,8 @@ static const struct wrong services[] = {
     {SERVICE "  clusterIP: 10.96.0.300\n",
      "x.yaml:6: spec.clusterIP: \"10.96.0.300\" is no IP address"},
     {SERVICE "  ports:\n  - name: http\n", "x.yaml:7: spec.ports[0].port: is missing"},
+    {SERVICE "  ports:\n  - port: 010\n",
+     "x.yaml:7: spec.ports[0].port: \"010\" is not a number between 1 and 65535"},
     {SERVICE "  ports:\n  - port: 0\n",
      "x.yaml:7: spec.ports[0].port: \"0\" is not a number between 1 and 65535"},
     {SERVICE "  ports:\n  - port: 80\n    targetPort: \"8080\"\n",
