@@ -9,6 +9,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "controller/ca.h"
+#include "controller/compile/conflicts.h"
 #include "controller/source/manifests.h"
 #include "controller/state_dir.h"
 #include "controller/token.h"
@@ -90,7 +91,11 @@ int command_check(const char *folder)
         err_set(&err, "out of memory");
     else
         manifests = manifests_start(base, folder, store, &problems, &err);
-    int status = manifests ? print_problems(&problems) : complain(&err);
+    struct conflicts *conflicts = manifests ? conflicts_new(store, &problems) : NULL;
+    if (manifests && !conflicts)
+        err_set(&err, "out of memory");
+    int status = conflicts ? print_problems(&problems) : complain(&err);
+    conflicts_free(conflicts);
     manifests_stop(manifests);
     problems_fini(&problems);
     store_free(store);

@@ -9,6 +9,9 @@
 #include "common/spiffe.h"
 #include "controller/delta/response.h"
 
+/* Log lines about Workloads that are not the peer's own; it chooses how many it asks for. */
+#define HIDDEN_LOGGED_MAX 8
+
 /* The wall clock may be set while a timer runs: it is looked at again at least this often. */
 #define EXPIRY_CHECK_MAX_SEC 600
 
@@ -57,6 +60,8 @@ static void on_hidden(void *context, const struct delta_entry *entry)
 {
     struct delta_stream *stream = context;
     stream->streams->n_hidden++;
+    if (stream->n_hidden_logged++ >= HIDDEN_LOGGED_MAX)
+        return;
     LOG(LOG_WARN, "workload_hidden", LOG_S("node", stream_node(stream)),
         LOG_S("identity", stream->identity), LOG_S("address", stream->address),
         LOG_S("resource", entry->name),

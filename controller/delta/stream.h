@@ -40,6 +40,7 @@ struct delta_stream {
     char *last_nack; /* NULL: none */
     bool is_over;    /* ended from here; what still arrives is not looked at */
     bool has_unknown_type;
+    unsigned n_hidden_logged;
 };
 
 /*

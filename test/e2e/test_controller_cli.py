@@ -78,6 +78,19 @@ def test_check_names_each_problem_on_its_line(tmp_path):
     assert any("yaml.yaml" in line for line in lines)
 
 
+def test_check_tells_what_would_not_take_effect(tmp_path):
+    (tmp_path / "policy.yaml").write_text("""apiVersion: outrigger.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: lost, namespace: shop}
+spec:
+  targetRefs:
+  - {kind: Service, name: nowhere}
+  service: {connectTimeout: 1s}
+""")
+    done = run("check", tmp_path)
+    assert done.returncode == 1 and "nowhere" in done.stdout, done
+
+
 def test_check_of_no_folder_fails(tmp_path):
     done = run("check", tmp_path / "none")
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
