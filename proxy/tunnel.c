@@ -86,16 +86,12 @@ void tunnel_accept(struct workspace *workspace, enum direction direction, int fd
     workspace->n_tunnels++;
     telemetry_add(workspace->telemetry,
                   is_inbound ? COUNTER_CONNECTIONS_INBOUND : COUNTER_CONNECTIONS_OUTBOUND, 1);
-    uint32_t inbound = is_inbound ? ++workspace->shared->inbound : 0;
-    uint32_t open = ++workspace->shared->connections;
+    workspace->shared->connections++;
+    if (is_inbound)
+        workspace->shared->inbound++;
     tunnel_hold_snapshot(tunnel);
-    uint32_t max = workspace->settings->max_connections;
-    uint32_t max_inbound = tunnel->workload ? tunnel->workload->max_connections : 0;
     tunnel->step = is_inbound ? STEP_INBOUND_DESTINATION : STEP_OUTBOUND_DESTINATION;
-    if ((max && open > max) || (max_inbound && inbound > max_inbound))
-        tunnel_end(tunnel, REASON_LIMIT_CONNECTIONS);
-    else
-        tunnel_run(tunnel);
+    tunnel_run(tunnel);
 }
 
 static void tunnel_drop_configuration(struct tunnel *tunnel)
@@ -208,6 +204,18 @@ static bool is_loop(const struct tunnel *tunnel)
            addr_eq(&local, &tunnel->destination);
 }
 
+/* The connection itself is counted already. */
+static bool is_one_too_many(const struct tunnel *tunnel)
+{
+    const struct workspace *workspace = tunnel->workspace;
+    uint32_t max = workspace->settings->max_connections;
+    if (max && workspace->shared->connections > max)
+        return true;
+    uint32_t max_inbound = tunnel->workload ? tunnel->workload->max_connections : 0;
+    return tunnel->direction == DIRECTION_INBOUND && max_inbound &&
+           workspace->shared->inbound > max_inbound;
+}
+
 bool tunnel_find_destination(struct tunnel *tunnel, enum reason *reason)
 {
     const struct worker_settings *settings = tunnel->workspace->settings;
@@ -218,11 +226,13 @@ bool tunnel_find_destination(struct tunnel *tunnel, enum reason *reason)
         tunnel->destination.sa.sa_family = AF_UNSPEC;
         return false;
     }
-    if (!is_loop(tunnel))
-        return true;
-    telemetry_add(tunnel->workspace->telemetry, COUNTER_LOOPS, 1);
-    *reason = REASON_LOOP;
-    return false;
+    if (is_loop(tunnel)) {
+        telemetry_add(tunnel->workspace->telemetry, COUNTER_LOOPS, 1);
+        *reason = REASON_LOOP;
+        return false;
+    }
+    *reason = REASON_LIMIT_CONNECTIONS;
+    return !is_one_too_many(tunnel);
 }
 
 const struct sockaddr_any *tunnel_upstream(const struct tunnel *tunnel)

@@ -124,7 +124,7 @@ static enum tunnel_step tunnel_terminate_failed(struct tunnel *tunnel)
 {
     struct telemetry_shard *telemetry = tunnel->workspace->telemetry;
     const struct tls_layer *tls = tunnel->client.tls;
-    bool is_rejected = tls->peer.verdict != SVID_OK;
+    bool is_rejected = tls_layer_peer_rejected(tls);
     char text[1024];
     tunnel_set_detail(tunnel, tls_layer_failure(tls, text, sizeof(text)));
     telemetry_add(telemetry, COUNTER_TLS_FAILURES, 1);

@@ -80,7 +80,7 @@ void tunnel_hold_snapshot(struct tunnel *tunnel);
 void tunnel_set_timer(struct tunnel *tunnel, uint64_t delay_ms);
 /* Remembers what went wrong, for the log line. */
 void tunnel_set_detail(struct tunnel *tunnel, const char *text);
-/* Reads the original destination; a reason when that is no place to go. */
+/* Reads the original destination; a reason when that is no place to go, or a cap is reached. */
 bool tunnel_find_destination(struct tunnel *tunnel, enum reason *reason) MUST_USE;
 /* Where the bytes go to. */
 const struct sockaddr_any *tunnel_upstream(const struct tunnel *tunnel);

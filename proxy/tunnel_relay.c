@@ -71,6 +71,7 @@ static void relay_finish(struct tunnel *tunnel, struct conn *from, struct conn *
 static void relay_input_ended(struct tunnel *tunnel, struct conn *from, struct conn *to,
                               enum conn_end end)
 {
+    char text[256];
     switch (end) {
     case CONN_GOES_ON:
         return;
@@ -87,6 +88,7 @@ static void relay_input_ended(struct tunnel *tunnel, struct conn *from, struct c
         tunnel_end(tunnel, REASON_TLS_TRUNCATED);
         return;
     case CONN_TLS_FAILED:
+        tunnel_set_detail(tunnel, tls_layer_failure(from->tls, text, sizeof(text)));
         tunnel_end(tunnel, REASON_TLS_FAILED);
         return;
     case CONN_NO_MEMORY:

@@ -164,17 +164,22 @@ struct slice tls_layer_alpn(const struct tls_layer *layer)
     return slice_of(name, len);
 }
 
+bool tls_layer_peer_rejected(const struct tls_layer *layer)
+{
+    /* The verdict is SVID_NO_CERTIFICATE as well when it never came to that. */
+    if (layer->peer.verdict != SVID_NO_CERTIFICATE)
+        return layer->peer.verdict != SVID_OK;
+    return ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
+}
+
 const char *tls_layer_failure(const struct tls_layer *layer, char *text, size_t size)
 {
-    if (layer->peer.verdict != SVID_OK) {
+    if (tls_layer_peer_rejected(layer)) {
         snprintf(text, size, "%s: %s", svid_verdict_name(layer->peer.verdict),
                  layer->peer.err.text);
         return text;
     }
-    uint32_t code = ERR_peek_last_error();
-    if (code)
-        ERR_error_string_n(code, text, size);
-    else
-        snprintf(text, size, "the peer closed the connection");
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    snprintf(text, size, "%s", reason ? reason : "the peer closed the connection");
     return text;
 }

@@ -75,6 +75,8 @@ void tls_layer_finish(struct tls_layer *layer);
 /* Set once a handshake has succeeded. */
 const char *tls_layer_peer_id(const struct tls_layer *layer); /* "" without one */
 struct slice tls_layer_alpn(const struct tls_layer *layer);
+/* After TLS_FAILED in the handshake: was it the peer's certificate, or that it sent none? */
+bool tls_layer_peer_rejected(const struct tls_layer *layer);
 /* One line on why TLS_FAILED; `text` is filled and returned. */
 const char *tls_layer_failure(const struct tls_layer *layer, char *text, size_t size);
 

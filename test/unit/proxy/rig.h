@@ -381,7 +381,7 @@ static inline struct rig *rig_start(unsigned n_workers, void (*change)(struct wo
 {
     struct rig *rig = calloc(1, sizeof(*rig));
     struct err err;
-    log_setup(LOG_ERROR, LOG_TEXT);
+    log_setup(getenv("RIG_LOG") ? LOG_INFO : LOG_ERROR, LOG_TEXT);
     rig->n_workers = n_workers;
     rig->base = event_base_new();
     rig->box = mailbox_new(rig->base, rig, &err);
