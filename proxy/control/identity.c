@@ -28,6 +28,7 @@ struct identity {
 
     struct svid *svid;    /* NULL: none, or expired */
     bool is_warned;       /* that this one will expire soon */
+    int64_t received_ms;  /* wall clock; when the svid came */
     int64_t renew_at_ms;  /* wall clock; of the svid */
     uint64_t retry_at_ns; /* monotonic; 0: nothing to be tried again */
     unsigned attempt;
@@ -51,11 +52,17 @@ static int64_t identity_now_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-int64_t identity_renewal_ms(int64_t not_before_sec, int64_t not_after_sec, unsigned jitter)
+int64_t identity_renewal_ms(int64_t received_ms, int64_t not_after_sec, unsigned jitter)
 {
-    int64_t lifetime_ms = (not_after_sec - not_before_sec) * 1000;
+    int64_t lifetime_ms = not_after_sec * 1000 - received_ms;
     int64_t spread_ms = lifetime_ms / 10;
-    return not_before_sec * 1000 + lifetime_ms * 2 / 3 - spread_ms / 2 + spread_ms * jitter / 1000;
+    return received_ms + lifetime_ms * 2 / 3 - spread_ms / 2 + spread_ms * jitter / 1000;
+}
+
+/* What it had left when it came: not_before lies back for clocks that are late, so it is no start. */
+static int64_t identity_lifetime_ms(const struct identity *identity)
+{
+    return svid_not_after(identity->svid) * 1000 - identity->received_ms;
 }
 
 /* ---- one attempt ---- */
@@ -219,10 +226,11 @@ static void identity_issued(struct identity *identity)
     identity->is_warned = false;
     identity->attempt = 0;
     identity->last_error.text[0] = '\0';
-    identity->renew_at_ms = identity_renewal_ms(svid_not_before(svid), svid_not_after(svid),
+    identity->received_ms = identity_now_ms();
+    identity->renew_at_ms = identity_renewal_ms(identity->received_ms, svid_not_after(svid),
                                                 (unsigned)jitter_below(1001));
     /* A certificate that is old already when it comes is no reason to ask without pause. */
-    int64_t soonest_ms = identity_now_ms() + (int64_t)identity->settings.backoff_min_ms;
+    int64_t soonest_ms = identity->received_ms + (int64_t)identity->settings.backoff_min_ms;
     if (identity->renew_at_ms < soonest_ms)
         identity->renew_at_ms = soonest_ms;
     identity_end_attempt(identity);
@@ -241,7 +249,7 @@ static void identity_watch_expiry(struct identity *identity, int64_t now_ms)
     if (!identity->svid)
         return;
     int64_t end_ms = svid_not_after(identity->svid) * 1000;
-    int64_t lifetime_ms = end_ms - svid_not_before(identity->svid) * 1000;
+    int64_t lifetime_ms = identity_lifetime_ms(identity);
     if (now_ms >= end_ms) {
         LOG(LOG_ERROR, "certificate_expired", LOG_S("serial", svid_serial(identity->svid)),
             LOG_S("why", identity->last_error.text));
@@ -280,7 +288,7 @@ static void identity_arm(struct identity *identity, int64_t now_ms)
     }
     if (identity->svid) {
         int64_t end_ms = svid_not_after(identity->svid) * 1000;
-        int64_t lifetime_ms = end_ms - svid_not_before(identity->svid) * 1000;
+        int64_t lifetime_ms = identity_lifetime_ms(identity);
         if (!identity->is_warned)
             identity_earlier(&wait_ms, end_ms - lifetime_ms / 6 - now_ms);
         identity_earlier(&wait_ms, end_ms - now_ms);
