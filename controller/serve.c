@@ -22,9 +22,11 @@
 #include "controller/source/manifests.h"
 #include "controller/token.h"
 
-#define DEFAULT_PORT      15010
-#define DRAIN_CHECK_MS    20
-#define EXPIRY_CHECK_MS   (60 * 60 * 1000)
+#define DEFAULT_PORT    15010
+#define DRAIN_CHECK_MS  20
+#define EXPIRY_CHECK_MS (60 * 60 * 1000)
+/* A discovery stream never ends by itself; only a Certify may be under way. */
+#define MAX_AGE_GRACE_MS  2000
 #define REQUEST_MAX_BYTES (1u << 20)
 
 static const int handled_signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -214,6 +216,7 @@ static bool start_grpc(struct controller *controller, struct err *err)
         .keepalive_ms = settings->keepalive_ms,
         .keepalive_timeout_ms = settings->keepalive_timeout_ms,
         .max_age_ms = settings->max_connection_age_ms,
+        .max_age_grace_ms = MAX_AGE_GRACE_MS,
         .max_message_bytes = REQUEST_MAX_BYTES,
     };
     controller->grpc = grpc_server_new(controller->base, &options, err);

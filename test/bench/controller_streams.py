@@ -4,7 +4,7 @@ its own Workload and some Services and Endpoints, then changes a Service's endpo
 every stream has heard of it. Prints one line of JSON. Not part of `make bench`: N=10000 takes a
 minute, most of it in this client's handshakes.
 
-    test/bench/controller_streams.py [N] [--build build]
+    test/bench/controller_streams.py [N] [--at-once 200] [--build build]
 """
 import argparse
 import asyncio
@@ -139,10 +139,10 @@ async def until(condition, what, timeout=300):
         await asyncio.sleep(0.01)
 
 
-async def measure(controller, load, count):
+async def measure(controller, load, count, gate):
     from mesh import manifests as objects
     rss, cpu = controller.process.resident_bytes(), controller.process.cpu_seconds()
-    gate = asyncio.Semaphore(200)
+    gate = asyncio.Semaphore(gate)
     streams, tasks = [Stream(load, i) for i in range(count)], []
 
     async def open_one(stream):
@@ -170,6 +170,7 @@ async def measure(controller, load, count):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("count", type=int, nargs="?", default=10000)
+    arguments.add_argument("--at-once", type=int, default=200, help="streams opened at once")
     arguments.add_argument("--build", default="build")
     arguments = arguments.parse_args()
     os.environ["OUTRIGGER_BUILD"] = arguments.build
@@ -180,7 +181,8 @@ def main():
     fill(controller.manifests, arguments.count)
     with controller:
         load = Load(controller, certify(controller.relay(), controller.token("load", "p")))
-        print(json.dumps(asyncio.run(measure(controller, load, arguments.count))))
+        print(json.dumps(asyncio.run(
+            measure(controller, load, arguments.count, arguments.at_once))))
 
 
 if __name__ == "__main__":

@@ -342,6 +342,33 @@ def test_too_many_names_end_the_stream(relay):
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED and "subscriptions" in details
 
 
+def test_a_half_open_connection_is_noticed():
+    controller = LocalController(keepalive="200ms", keepalive_timeout="200ms")
+    fill(controller.manifests)
+    with controller:
+        relay = controller.relay_as("shop", "web")
+        with DeltaStream(relay) as stream, relay.connect() as sock:
+            stream.expect_silence()
+            # A preface and SETTINGS, and never again a byte: PINGs stay unanswered.
+            sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            sock.settimeout(10)
+            while sock.recv(4096):
+                pass
+            stream.expect_silence()  # as silent meanwhile, but it answers
+
+
+def test_an_old_connection_is_asked_to_come_back():
+    controller = LocalController(max_connection_age="1s")
+    fill(controller.manifests)
+    with controller:
+        relay = controller.relay_as("shop", "web")
+        with DeltaStream(relay) as stream:
+            stream.request("Service", [VIP])
+            stream.expect("Service", [VIP])
+            assert stream.status(timeout=20)[0] == grpc.StatusCode.UNAVAILABLE
+        wait_until(lambda: controller.metric("grpc_connections") == 0, "the connection to go")
+
+
 # -- its life -------------------------------------------------------------------------------------
 
 
