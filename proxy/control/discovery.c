@@ -308,8 +308,7 @@ void discovery_use_tls(struct discovery *discovery, struct svid_tls *tls)
 {
     struct svid_tls *old = discovery->tls;
     discovery->tls = tls ? svid_tls_hold(tls) : NULL;
-    if (old)
-        svid_tls_drop(old);
+    svid_tls_drop(old);
     if (!tls)
         return;
     discovery_leave(discovery);
@@ -393,14 +392,12 @@ void discovery_free(struct discovery *discovery)
         return;
     if (discovery->penalty)
         discovery_leave(discovery);
-    if (discovery->channel)
-        grpc_channel_free(discovery->channel);
+    grpc_channel_free(discovery->channel);
     if (discovery->timer)
         event_free(discovery->timer);
     if (discovery->penalty)
         event_free(discovery->penalty);
     buf_fini(&discovery->held_back);
-    if (discovery->tls)
-        svid_tls_drop(discovery->tls);
+    svid_tls_drop(discovery->tls);
     free(discovery);
 }

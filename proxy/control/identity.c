@@ -40,7 +40,8 @@ struct identity {
     struct grpc_call *call; /* NULL once it has ended */
     struct svid *answer;    /* what it brought */
     bool has_answered;
-    struct err error; /* of the attempt under way */
+    uint64_t give_up_ns; /* monotonic: when the attempt has taken too long */
+    struct err error;    /* of the attempt under way */
 
     struct err last_error; /* of the last attempt that ended; empty when it was good */
 };
@@ -76,8 +77,7 @@ static struct svid_tls *identity_tls(void *context)
 /* What an attempt owns. The call is gone with its channel. */
 static void identity_end_attempt(struct identity *identity)
 {
-    if (identity->channel)
-        grpc_channel_free(identity->channel);
+    grpc_channel_free(identity->channel);
     svid_tls_drop(identity->tls);
     svid_drop(identity->answer);
     EVP_PKEY_free(identity->key);
@@ -163,8 +163,9 @@ static bool identity_call(struct identity *identity, struct slice request, struc
     identity->channel = grpc_channel_new(identity->base, &options, err);
     if (!identity->channel)
         return false;
-    identity->call =
-        grpc_call_start(identity->channel, CERTIFY_METHOD, &handlers, identity, IDENTITY_CALL_MS);
+    /* No deadline of the call's own: a connection that cannot be made is to be known at once. */
+    identity->give_up_ns = clock_now_ns() + IDENTITY_CALL_MS * NS_PER_MS;
+    identity->call = grpc_call_start(identity->channel, CERTIFY_METHOD, &handlers, identity, 0);
     if (!identity->call || !grpc_call_send(identity->call, request))
         return err_set(err, "out of memory");
     grpc_call_done_sending(identity->call);
@@ -280,10 +281,11 @@ static void identity_earlier(int64_t *wait_ms, int64_t other_ms)
 static void identity_arm(struct identity *identity, int64_t now_ms)
 {
     int64_t wait_ms = IDENTITY_MAX_WAIT_MS;
-    if (!identity->channel && identity->retry_at_ns) {
-        int64_t left_ns = (int64_t)(identity->retry_at_ns - clock_now_ns());
+    if (identity->channel || identity->retry_at_ns) {
+        uint64_t at_ns = identity->channel ? identity->give_up_ns : identity->retry_at_ns;
+        int64_t left_ns = (int64_t)(at_ns - clock_now_ns());
         identity_earlier(&wait_ms, left_ns / (int64_t)NS_PER_MS + 1);
-    } else if (!identity->channel) {
+    } else {
         identity_earlier(&wait_ms, identity->renew_at_ms - now_ms);
     }
     if (identity->svid) {
@@ -303,6 +305,11 @@ static void identity_on_timer(evutil_socket_t fd, short what, void *context)
     struct identity *identity = context;
     (void)fd;
     (void)what;
+    if (identity->call && clock_now_ns() >= identity->give_up_ns) {
+        grpc_call_cancel(identity->call);
+        identity->call = NULL;
+        err_set(&identity->error, "no answer within %d ms", IDENTITY_CALL_MS);
+    }
     if (identity->channel && !identity->call) {
         if (identity->answer)
             identity_issued(identity);

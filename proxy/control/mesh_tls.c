@@ -24,11 +24,8 @@ bool mesh_tls_init(struct mesh_tls *tls, struct svid *svid, struct err *err)
 
 void mesh_tls_fini(struct mesh_tls *tls)
 {
-    if (tls->workers.client)
-        svid_tls_drop(tls->workers.client);
-    if (tls->workers.server)
-        svid_tls_drop(tls->workers.server);
-    if (tls->controller)
-        svid_tls_drop(tls->controller);
+    svid_tls_drop(tls->workers.client);
+    svid_tls_drop(tls->workers.server);
+    svid_tls_drop(tls->controller);
     *tls = (struct mesh_tls){0};
 }
