@@ -117,6 +117,8 @@ test-unit: $(UNIT_BIN) ## the unit tests alone
 	@for t in $(UNIT_BIN); do ./$$t || exit 1; done
 
 # Peers of our own for the end-to-end tests, one program a file.
+TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard test/programs/*.c)))
+
 $(BUILD)/test/programs/%: $(BUILD)/test/programs/%.o $(BUILD)/libcommon.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
 

@@ -133,13 +133,15 @@ static int on_alpn(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_
     return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* P-256 is last, for gRPC's own C core, which knows no other when it is built with OpenSSL. */
 static bool set_groups(SSL_CTX *context)
 {
 #ifdef SSL_GROUP_X25519_MLKEM768
-    static const uint16_t groups[] = {SSL_GROUP_X25519_MLKEM768, SSL_GROUP_X25519};
+    static const uint16_t groups[] = {SSL_GROUP_X25519_MLKEM768, SSL_GROUP_X25519,
+                                      SSL_GROUP_SECP256R1};
     return SSL_CTX_set1_group_ids(context, groups, sizeof(groups) / sizeof(groups[0])) == 1;
 #else
-    static const int groups[] = {NID_X25519};
+    static const int groups[] = {NID_X25519, NID_X9_62_prime256v1};
     return SSL_CTX_set1_curves(context, groups, sizeof(groups) / sizeof(groups[0])) == 1;
 #endif
 }

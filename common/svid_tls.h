@@ -1,7 +1,7 @@
 /*
  * TLS 1.3 contexts, both sides authenticated by svid_verify(): X25519 (with X25519MLKEM768 first
- * where the library has it), Ed25519 and P-256 signatures, no tickets, no early data, no
- * renegotiation.
+ * where the library has it, and P-256 last), Ed25519 and P-256 signatures, no tickets, no early
+ * data, no renegotiation.
  */
 #ifndef OUTRIGGER_COMMON_SVID_TLS_H
 #define OUTRIGGER_COMMON_SVID_TLS_H
