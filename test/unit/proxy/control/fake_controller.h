@@ -33,7 +33,7 @@ struct fake {
     struct cert root;
     struct svid_tls *tls;
     enum fake_certify certify;
-    long leaf_from_sec, leaf_to_sec;
+    long leaf_to_sec; /* as in cert_spec */
     unsigned certified;
 
     struct grpc_stream *stream; /* the discovery stream that is open, or NULL */
@@ -52,10 +52,8 @@ struct fake {
 
 static inline X509 *fake_sign(struct fake *fake, EVP_PKEY *key)
 {
-    struct cert_spec spec = {.san = "URI:" FAKE_POD_ID,
-                             .from_sec = fake->leaf_from_sec,
-                             .to_sec = fake->leaf_to_sec,
-                             .has_no_key_id = true};
+    struct cert_spec spec = {
+        .san = "URI:" FAKE_POD_ID, .to_sec = fake->leaf_to_sec, .has_no_key_id = true};
     struct cert leaf = cert_make(&spec, &fake->root);
     CERTS_NEED(X509_set_pubkey(leaf.x509, key));
     CERTS_NEED(X509_sign(leaf.x509, fake->root.key, NULL) > 0);

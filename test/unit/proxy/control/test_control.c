@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "proxy/control/control.h"
+#include "proxy/control/identity.h"
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include "test/unit/proxy/control/fake_controller.h"
@@ -22,6 +23,7 @@ struct world {
     struct telemetry_shard *telemetry;
     char folder[64], token_file[96], anchors_file[96], target[32];
     struct snapshot *published; /* held */
+    uint64_t service_idle_ms;
     unsigned publishes, tls_publishes;
     bool has_tls;
 };
@@ -86,6 +88,7 @@ static void world_start(struct world *world, size_t max_services)
         .anchors_file = world->anchors_file,
         .backoff_min_ms = 10,
         .backoff_max_ms = 50,
+        .service_idle_ms = world->service_idle_ms,
         .max_services = max_services,
     };
     struct control_callbacks callbacks = {on_publish, on_publish_tls, world};
@@ -262,8 +265,7 @@ static void a_renewed_certificate_moves_the_stream(void **state)
     (void)state;
     struct world w;
     world_init(&w, FAKE_IDENTITY);
-    w.fake.leaf_from_sec = -80000; /* two thirds of its life are over: renewed at once */
-    w.fake.leaf_to_sec = 20000;
+    w.fake.leaf_to_sec = 3;
     world_settle(&w);
     FAKE_UNTIL(w.base, w.fake.certified >= 3);
     FAKE_UNTIL(w.base, w.fake.streams >= 3 && FAKE_VERSION(&w.fake, "S " VIP " 1"));
@@ -353,6 +355,52 @@ static void anchors_are_read_again(void **state)
     world_fini(&w);
 }
 
+static void services_nobody_uses_are_forgotten(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, FAKE_IDENTITY);
+    w.service_idle_ms = 200;
+    world_settle(&w);
+    FAKE_UNTIL(w.base, !snapshot_service(w.published, slice_str(VIP)));
+    FAKE_UNTIL(w.base,
+               FAKE_UNSUBSCRIBED(&w.fake, "S " VIP) && FAKE_UNSUBSCRIBED(&w.fake, "E shop/api/80"));
+    assert_null(snapshot_endpoints(w.published, slice_str("shop/api/80")));
+    assert_int_equal(counted(&w, COUNTER_SERVICES_EVICTED), 1);
+    assert_int_equal(counted(&w, COUNTER_SERVICES), 0);
+
+    /* And asked for anew when somebody dials it again. */
+    w.fake.n_subscribed = 0;
+    control_want_service(w.control, slice_str(VIP));
+    FAKE_UNTIL(w.base, FAKE_SUBSCRIBED(&w.fake, "S " VIP));
+    world_fini(&w);
+}
+
+static void one_more_than_the_ceiling_replaces_another(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, FAKE_IDENTITY);
+    world_start(&w, 1);
+    FAKE_UNTIL(w.base, FAKE_SUBSCRIBED(&w.fake, "W " POD));
+    control_want_service(w.control, slice_str(VIP));
+    FAKE_UNTIL(w.base, FAKE_SUBSCRIBED(&w.fake, "S " VIP));
+    control_want_service(w.control, slice_str("10.96.0.11:80"));
+    FAKE_UNTIL(w.base, FAKE_SUBSCRIBED(&w.fake, "S 10.96.0.11:80"));
+    assert_true(FAKE_UNSUBSCRIBED(&w.fake, "S " VIP));
+    control_want_service(w.control, slice_str("rubbish")); /* logged, and nothing else */
+    world_fini(&w);
+}
+
+static void renewal_is_at_two_thirds(void **state)
+{
+    (void)state;
+    assert_int_equal(identity_renewal_ms(0, 30, 500), 20000);
+    assert_int_equal(identity_renewal_ms(0, 30, 0), 18500);
+    assert_int_equal(identity_renewal_ms(0, 30, 1000), 21500);
+    assert_int_equal(identity_renewal_ms(1700000000000, 1700086400, 500), 1700057600000);
+}
+
 static void settings_are_checked(void **state)
 {
     (void)state;
@@ -390,6 +438,9 @@ int main(void)
         cmocka_unit_test(an_expired_certificate_is_used_no_more),
         cmocka_unit_test(no_certificate_without_a_good_answer),
         cmocka_unit_test(anchors_are_read_again),
+        cmocka_unit_test(services_nobody_uses_are_forgotten),
+        cmocka_unit_test(one_more_than_the_ceiling_replaces_another),
+        cmocka_unit_test(renewal_is_at_two_thirds),
         cmocka_unit_test(settings_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
