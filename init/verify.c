@@ -156,7 +156,10 @@ static int connect_to(const struct sockaddr_any *to, struct err *err)
     return -1;
 }
 
-/* Accepts until our own connection comes; others may call the port too. -1: not before the end. */
+/*
+ * Accepts until our own connection comes; others may call the port too. -1 when it does not come in
+ * time, or has ended elsewhere.
+ */
 static int accept_own(int listener, int own)
 {
     struct sockaddr_any source = {.len = sizeof(source.in6)}, peer;
@@ -164,9 +167,11 @@ static int accept_own(int listener, int own)
     if (getsockname(own, &source.sa, &source.len) < 0)
         return -1;
     for (uint64_t now_ns; (now_ns = clock_now_ns()) < deadline_ns;) {
-        struct pollfd ready = {.fd = listener, .events = POLLIN};
-        if (poll(&ready, 1, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1) <= 0)
+        struct pollfd ready[] = {{.fd = listener, .events = POLLIN}, {.fd = own}};
+        if (poll(ready, 2, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1) <= 0)
             continue;
+        if (!(ready[0].revents & POLLIN))
+            return -1;
         peer.len = sizeof(peer.in6);
         int fd = accept4(listener, &peer.sa, &peer.len, SOCK_CLOEXEC);
         if (fd >= 0 && addr_eq(&peer, &source))
