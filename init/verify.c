@@ -156,32 +156,7 @@ static int connect_to(const struct sockaddr_any *to, struct err *err)
     return -1;
 }
 
-/*
- * Accepts until our own connection comes; others may call the port too. -1 when it does not come in
- * time, or has ended elsewhere.
- */
-static int accept_own(int listener, int own)
-{
-    struct sockaddr_any source = {.len = sizeof(source.in6)}, peer;
-    uint64_t deadline_ns = clock_now_ns() + VERIFY_TIMEOUT_MS * NS_PER_MS;
-    if (getsockname(own, &source.sa, &source.len) < 0)
-        return -1;
-    for (uint64_t now_ns; (now_ns = clock_now_ns()) < deadline_ns;) {
-        struct pollfd ready[] = {{.fd = listener, .events = POLLIN}, {.fd = own}};
-        if (poll(ready, 2, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1) <= 0)
-            continue;
-        if (!(ready[0].revents & POLLIN))
-            return -1;
-        peer.len = sizeof(peer.in6);
-        int fd = accept4(listener, &peer.sa, &peer.len, SOCK_CLOEXEC);
-        if (fd >= 0 && addr_eq(&peer, &source))
-            return fd;
-        if (fd >= 0)
-            close(fd);
-    }
-    return -1;
-}
-
+/* False with the reason in `err`. */
 static bool check_original(int fd, const struct sockaddr_any *to, struct err *err)
 {
     char found[ADDR_TEXT_BYTES], expected[ADDR_TEXT_BYTES];
@@ -198,28 +173,62 @@ static bool check_original(int fd, const struct sockaddr_any *to, struct err *er
                    addr_format(&original, found), addr_format(to, expected));
 }
 
+/*
+ * Accepts until a connection to `to` comes; others may call the port too. Its source is not looked
+ * at: connection tracking changes the source port where an older connection's entry is in the way.
+ * False, with the reason in `err` if anything came, when it does not come in time or has ended.
+ */
+static bool accept_original(int listener, int own, const struct sockaddr_any *to, struct err *err)
+{
+    uint64_t deadline_ns = clock_now_ns() + VERIFY_TIMEOUT_MS * NS_PER_MS;
+    for (uint64_t now_ns; (now_ns = clock_now_ns()) < deadline_ns;) {
+        struct pollfd ready[] = {{.fd = listener, .events = POLLIN}, {.fd = own}};
+        if (poll(ready, 2, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1) <= 0)
+            continue;
+        if (!(ready[0].revents & POLLIN))
+            return false;
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0)
+            continue;
+        bool is_original = check_original(fd, to, err);
+        close(fd);
+        if (is_original)
+            return true;
+    }
+    return false;
+}
+
+/* What has become of a connection that did not come to us. */
+static const char *fate_of(int fd)
+{
+    struct pollfd state = {.fd = fd, .events = POLLOUT};
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (poll(&state, 1, 0) == 0)
+        return "nowhere";
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error == 0)
+        return "elsewhere";
+    return error == ECONNREFUSED ? "was refused elsewhere" : "failed on its way";
+}
+
 static bool try_connection(const struct sockaddr_any *to, uint16_t port, struct err *err)
 {
     char text[ADDR_TEXT_BYTES];
-    bool is_verified = false;
-    int client = -1, accepted = -1;
     int listener = listen_on(to->sa.sa_family, port, err);
     if (listener < 0)
         return false;
-    client = connect_to(to, err);
-    if (client < 0)
-        goto out;
-    accepted = accept_own(listener, client);
-    if (accepted >= 0)
-        is_verified = check_original(accepted, to, err);
-    else
-        err_set(err, "verify: a connection to %s did not come to port %u; expected it redirected",
-                addr_format(to, text), port);
-out:
-    if (accepted >= 0)
-        close(accepted);
-    if (client >= 0)
+    int client = connect_to(to, err);
+    bool is_verified = false;
+    if (client >= 0) {
+        err->text[0] = '\0';
+        is_verified = accept_original(listener, client, to, err);
+        if (!is_verified && err->text[0] == '\0')
+            err_set(err,
+                    "verify: a connection to %s did not come to port %u but %s; expected it "
+                    "redirected",
+                    addr_format(to, text), port, fate_of(client));
         close(client);
+    }
     close(listener);
     return is_verified;
 }
