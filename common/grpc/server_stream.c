@@ -7,7 +7,8 @@
 #include "common/grpc/metadata.h"
 #include "common/grpc/server_conn.h"
 
-#define STREAM_MESSAGE_BYTES 2048  /* of a grpc-message; clients may take 8 KiB of trailers in all \
+#define STREAM_MESSAGE_BYTES                                                                       \
+    2048                           /* of a grpc-message; clients may take 8 KiB of trailers in all \
                                     */
 #define STREAM_DETAILS_BYTES 65536 /* before base64 */
 
