@@ -38,6 +38,7 @@ def test_no_call_fails_when_the_controller_is_killed_and_started_again():
     with Mesh() as mesh:
         web, apis, service = web_and_api(mesh, apis=2, backoff_max="500ms")
         failed, calls, stop = [], 0, threading.Event()
+        assert call(web, *service.vip)  # so that it is known
 
         def keep_calling():
             nonlocal calls

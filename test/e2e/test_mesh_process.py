@@ -1,5 +1,4 @@
 """The proxy as a process: how it starts, how it ends, what it survives."""
-import resource
 import signal
 import socket
 
@@ -96,14 +95,12 @@ def test_a_proxy_starts_again_under_its_application(mesh):
 # -- what it survives -----------------------------------------------------------------------------
 
 def test_it_goes_on_when_descriptors_run_out(mesh):
-    web, apis, service = web_and_api(mesh)
+    web, apis, service = web_and_api(mesh, max_descriptors=64)
     proxy = apis[0].proxy
     outside = mesh.node("outside")
     with web.connect(*service.vip) as old:
         old.sendall(b"x")
         assert receive(old, 7) == b"api-1\nx"
-        limit = proxy.descriptors() + 20
-        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (limit, limit))
         clients = [outside.connect(apis[0].ipv4, 8080) for _ in range(60)]
         wait_until(lambda: "accept_paused" in proxy.log(), "the proxy to say so")
         old.sendall(b"still here")

@@ -83,7 +83,7 @@ def test_the_applications_own_tls_passes_through(mesh):
 # -- strict, and who comes without an identity ----------------------------------------------------
 
 def test_strict_refuses_who_has_no_identity_and_says_so(mesh):
-    web, apis, service = web_and_api(mesh)
+    web, apis, service = web_and_api(mesh, handshake_timeout="1s")
     outside = mesh.node("outside")
     assert call(outside, apis[0].ipv4, 8080) == "api-1"
     mesh.namespace("demo", {"outrigger.dev/mtls-mode": "strict"})

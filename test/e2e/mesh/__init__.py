@@ -31,14 +31,15 @@ The parts (each attribute below is a method or property, documented where it is)
         .controller      .process .admin(path) .kill() .restart() .address .anchors_file
         .start(Process(...))             any other program, ended and judged with the rest
     pod, node   .connect(address, port)  .run_app("echo.py", ...)  .record()  .net  .ipv4  .ipv6
-    pod         .proxy  .start_proxy(drain_timeout="1s")  .redirect()  .publish()  .identity
+    pod         .proxy  .start_proxy(drain_timeout="1s", max_descriptors=64)  .redirect()
+                .publish()  .identity
     pod.proxy   .admin(path)  .metric(name, label=value)  .connections()  .events(event, field=value)
                 .wait_ready()  .wait_for_event(...)  .signal()  .stop()  .kill()  .resident_bytes()
     recorder    .streams()  .contains(bytes); tls_records(), tls_version() read a stream's data
     net         .run(*command)  .ip("link set ...")  .entered() for sockets of one's own
     wait_until(condition, what, timeout)    never sleep: wait for what you wait for
 
-    scenes      web_and_api(mesh, apis=2), call(), is_refused(), receive_all(), reset()
+    stories     web_and_api(mesh, apis=2), call(), is_refused(), receive_all(), reset()
 
 The applications, in apps/, each telling its options with --help: echo.py, greeting.py (the server
 speaks first), slow_reader.py, resetter.py (answers with RST), half_closer.py, source.py (bulk).

@@ -3,6 +3,7 @@ import ctypes
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 
@@ -25,10 +26,12 @@ SANITIZER_ENV = {
 class Process:
     """A running program. `expected_exit` are the exit codes that its end may have."""
 
-    def __init__(self, name, command, namespace, folder, uid=None, expected_exit=(0,), env=None):
+    def __init__(self, name, command, namespace, folder, uid=None, expected_exit=(0,), env=None,
+                 max_descriptors=None):
         self.name, self.command, self.namespace = name, [str(word) for word in command], namespace
         self.log_path = os.path.join(folder, f"{name}.log")
         self.expected_exit, self.uid, self._env = set(expected_exit), uid, env or {}
+        self.max_descriptors = max_descriptors
         self._popen = None
         self.start()
 
@@ -40,6 +43,8 @@ class Process:
 
         def become():
             self.namespace.join()
+            if self.max_descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self.max_descriptors,) * 2)
             _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             if self.uid is not None:
                 os.setgroups([])

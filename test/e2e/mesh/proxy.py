@@ -12,7 +12,7 @@ ADMIN_PORT = 15000
 class Proxy(Process):
     """`options` are more command-line options: {"drain-timeout": "1s"}."""
 
-    def __init__(self, mesh, pod, folder, options):
+    def __init__(self, mesh, pod, folder, options, max_descriptors=None):
         proxy_uid, _ = users()
         arguments = {
             "pod": f"{pod.namespace}/{pod.name}",
@@ -32,7 +32,7 @@ class Proxy(Process):
         super().__init__(f"proxy-{pod.name}",
                          [program("outrigger-proxy")] +
                          [f"--{name}={value}" for name, value in arguments.items()],
-                         pod.net, folder, uid=proxy_uid)
+                         pod.net, folder, uid=proxy_uid, max_descriptors=max_descriptors)
 
     # -- the admin port -----------------------------------------------------------------------
 

@@ -85,13 +85,13 @@ class Pod(Node):
     def redirect(self):
         self.net.run(*init_arguments())
 
-    def start_proxy(self, wait=True, **options):
+    def start_proxy(self, wait=True, max_descriptors=None, **options):
         """Starts (or starts again) the proxy; underscores in option names stand for dashes."""
         if self.token_file is None:
             self.token_file = self.mesh.token(self.namespace, self.account, self.name)
         self.proxy = self.mesh.start(Proxy(
             self.mesh, self, self.mesh.folder,
-            {key.replace("_", "-"): value for key, value in options.items()}))
+            {key.replace("_", "-"): value for key, value in options.items()}, max_descriptors))
         if wait:
             self.proxy.wait_ready()
             self.proxy.note_level()
@@ -185,6 +185,9 @@ class Mesh:
                   f"addr add {PODS[0][1]}/16 dev bridge", f"addr add {PODS[1][1]}/64 dev bridge nodad")
         router.write_sysctl("net/ipv4/ip_forward", "1")
         router.write_sysctl("net/ipv6/conf/all/forwarding", "1")
+        # "Unreachable" is said each time, so that a call to nowhere fails at once.
+        router.write_sysctl("net/ipv4/icmp_ratelimit", "0")
+        router.write_sysctl("net/ipv6/icmp/ratelimit", "0")
         return router
 
     # -- building -----------------------------------------------------------------------------

@@ -17,7 +17,7 @@ def main():
             writer.write(data)
             await writer.drain()
 
-    server.serve(arguments.port, handle)
+    server.serve((arguments.port, handle))
 
 
 main()

@@ -16,7 +16,7 @@ def main():
             count += len(data)
         print(f"read {count} after half-close", flush=True)
 
-    server.serve(arguments.port, handle)
+    server.serve((arguments.port, handle))
 
 
 main()

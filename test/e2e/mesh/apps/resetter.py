@@ -23,7 +23,7 @@ def main():
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
 
-    server.serve(arguments.port, handle)
+    server.serve((arguments.port, handle))
 
 
 main()

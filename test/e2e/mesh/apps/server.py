@@ -14,19 +14,17 @@ def parser(description):
     return made
 
 
-def listen(port, backlog=4096):
+def _bind(port):
     sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     sock.bind(("::", port))
-    sock.listen(backlog)
+    sock.listen(4096)
     sock.setblocking(False)
     return sock
 
 
-def serve(port, handle):
-    """Calls `handle(reader, writer)` for each connection; half-closed ones stay open until it returns."""
-
+async def _listen(port, handle, limit):
     async def on_connection(reader, writer):
         try:
             await handle(reader, writer)
@@ -35,13 +33,21 @@ def serve(port, handle):
         except (BrokenPipeError, asyncio.IncompleteReadError):
             pass
         writer.close()
-        with contextlib.suppress(ConnectionError, BrokenPipeError):
+        with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
+    return await asyncio.start_server(on_connection, sock=_bind(port), limit=limit)
+
+
+def serve(*handlers, limit=65536):
+    """For each (port, handle) calls `handle(reader, writer)` for each connection.
+
+    A connection is closed when its handle returns, not before, whoever has finished sending. `limit`
+    is what asyncio reads ahead of the handle.
+    """
     async def run():
-        server = await asyncio.start_server(on_connection, sock=listen(port))
-        print(f"listening on {port}", flush=True)
-        async with server:
-            await server.serve_forever()
+        servers = [await _listen(port, handle, limit) for port, handle in handlers]
+        print(f"listening on {handlers[0][0]}", flush=True)
+        await asyncio.gather(*(server.serve_forever() for server in servers))
 
     asyncio.run(run())

@@ -29,14 +29,8 @@ def main():
         writer.write(f"{count}\n".encode())
         await writer.drain()
 
-    async def run():
-        control = await asyncio.start_server(release, sock=server.listen(arguments.control))
-        # A small limit: the reader of asyncio must not take in what the application does not read.
-        holding = await asyncio.start_server(handle, sock=server.listen(arguments.port), limit=4096)
-        print(f"listening on {arguments.port}", flush=True)
-        await asyncio.gather(control.serve_forever(), holding.serve_forever())
-
-    asyncio.run(run())
+    # A small limit: asyncio must not take in what the application does not read.
+    server.serve((arguments.port, handle), (arguments.control, release), limit=4096)
 
 
 main()

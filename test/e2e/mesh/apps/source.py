@@ -19,7 +19,7 @@ def main():
             await writer.drain()
             word += WORDS
 
-    server.serve(arguments.port, handle)
+    server.serve((arguments.port, handle))
 
 
 main()
