@@ -42,9 +42,9 @@ const char *identity_error(const struct identity *identity); /* of the last atte
 int64_t identity_next_attempt(const struct identity *identity); /* wall-clock seconds */
 
 /*
- * When to renew a certificate, in wall-clock milliseconds: at two thirds of the lifetime that it had
- * when it came, give or take 5 % of that by `jitter` (0-1000), so that pods that started together do
- * not renew together for ever.
+ * When to renew a certificate, in wall-clock milliseconds: at two thirds of the lifetime that it
+ * had when it came, give or take 5 % of that by `jitter` (0-1000), so that pods that started
+ * together do not renew together for ever.
  */
 int64_t identity_renewal_ms(int64_t received_ms, int64_t not_after_sec, unsigned jitter);
 
