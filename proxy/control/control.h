@@ -21,12 +21,12 @@ struct control_settings {
     const char
         *controller_identity; /* SPIFFE ID; NULL: /ns/outrigger-system/sa/outrigger-controller */
     const char *trust_domain;
-    const char *pod;          /* namespace/pod: the name of our Workload */
-    const char *token_file;   /* read again at every renewal */
-    const char *anchors_file; /* PEM; read again at every renewal */
-    uint64_t backoff_min_ms, backoff_max_ms;
-    uint64_t service_idle_ms; /* a Service unused for so long is forgotten; default 10 min */
-    size_t max_services;      /* ceiling; the least recently used is forgotten first */
+    const char *pod;                         /* namespace/pod: the name of our Workload */
+    const char *token_file;                  /* read again at every renewal */
+    const char *anchors_file;                /* PEM; read again at every renewal */
+    uint64_t backoff_min_ms, backoff_max_ms; /* 0: 100 ms and 10 s */
+    uint64_t service_idle_ms; /* a Service unused for so long is forgotten; 0: 10 min */
+    size_t max_services;      /* the least recently used is forgotten first; 0: 4096 */
 };
 
 struct control_callbacks {

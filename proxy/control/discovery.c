@@ -237,8 +237,10 @@ static void discovery_start(struct discovery *discovery)
         .on_message = discovery_on_message,
         .on_end = discovery_on_end,
     };
+    bool is_move = discovery->state == DISCOVERY_OPEN; /* to another connection: it stays open */
     discovery->opened_ns = clock_now_ns();
-    discovery_set_state(discovery, DISCOVERY_OPENING);
+    if (!is_move)
+        discovery_set_state(discovery, DISCOVERY_OPENING);
     resources_stream_opened(discovery->settings.resources, discovery->opened_ns);
     discovery->call =
         grpc_call_start(discovery->channel, DISCOVERY_METHOD, &handlers, discovery, 0);
@@ -247,7 +249,7 @@ static void discovery_start(struct discovery *discovery)
         discovery_lost(discovery);
         return;
     }
-    discovery_arm(discovery, DISCOVERY_SETTLE_MS);
+    discovery_arm(discovery, is_move ? discovery->settings.silence_ms : DISCOVERY_SETTLE_MS);
 }
 
 /* Whether something that was asked for `silence_ms` ago has had no answer at all. */

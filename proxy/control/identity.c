@@ -60,7 +60,8 @@ int64_t identity_renewal_ms(int64_t received_ms, int64_t not_after_sec, unsigned
     return received_ms + lifetime_ms * 2 / 3 - spread_ms / 2 + spread_ms * jitter / 1000;
 }
 
-/* What it had left when it came: not_before lies back for clocks that are late, so it is no start. */
+/* What it had left when it came: not_before lies back for clocks that are late, so it is no start.
+ */
 static int64_t identity_lifetime_ms(const struct identity *identity)
 {
     return svid_not_after(identity->svid) * 1000 - identity->received_ms;
