@@ -1,6 +1,6 @@
 /*
  * A budget for frames that make no progress: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM,
- * empty DATA, unknown types, and streams that we have to reset because of what the peer sent
+ * empty DATA, and streams that we have to reset because of what the peer sent
  * ("rapid reset", "made you reset" and the floods). Honest peers earn more than they spend. Pure.
  */
 #ifndef OUTRIGGER_COMMON_GRPC_GLITCH_H
