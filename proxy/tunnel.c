@@ -49,6 +49,17 @@ static void on_server_event(struct conn *conn, short what)
     on_corridor_event(LIST_ENTRY(conn, struct tunnel, server), conn, what);
 }
 
+void tunnel_resume_at(struct tunnel *tunnel, enum tunnel_step step)
+{
+    conn_pause(&tunnel->client);
+    conn_pause(&tunnel->server);
+    tunnel->client.on_event = on_client_event;
+    tunnel->server.on_event = on_server_event;
+    tunnel->step = step;
+    tunnel->is_entered = false;
+    tunnel_run(tunnel);
+}
+
 static void on_timeout(struct timer *timer)
 {
     struct tunnel *tunnel = LIST_ENTRY(timer, struct tunnel, timer);

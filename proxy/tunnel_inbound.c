@@ -147,6 +147,7 @@ enum tunnel_step tunnel_terminate(struct tunnel *tunnel)
         conn_start_tls(&tunnel->client, layer);
         tunnel_set_timer(tunnel, handshake_left_ms(tunnel));
         tunnel->is_readable = false; /* the ClientHello is in `early` */
+        conn_resume(&tunnel->client);
     }
     if (tunnel->is_timed_out)
         return tunnel_end(tunnel, REASON_TLS_TIMEOUT);
@@ -199,5 +200,6 @@ enum tunnel_step tunnel_authorize(struct tunnel *tunnel)
         return tunnel_end(tunnel, REASON_POLICY_DENIED);
     if (!tunnel->client.tls)
         telemetry_add(tunnel->workspace->telemetry, COUNTER_PLAINTEXT_INBOUND, 1);
-    return STEP_CONNECT;
+    /* After a late ClientHello the application is connected already. */
+    return tunnel->server.state == CONN_OPEN ? STEP_RELAY : STEP_CONNECT;
 }

@@ -97,6 +97,9 @@ TUNNEL_STEPS(X)
 bool tunnel_is_allowed(struct tunnel *tunnel, const char *identity, const struct ip *source,
                        uint16_t port) MUST_USE;
 
+/* From the relay back to a step of the corridor. May end the tunnel. */
+void tunnel_resume_at(struct tunnel *tunnel, enum tunnel_step step);
+
 /* tunnel_relay.c: TLS or plaintext, seen in the client's first bytes. */
 void tunnel_look_at(struct tunnel *tunnel, struct slice bytes);
 void tunnel_relay_timeout(struct tunnel *tunnel);
@@ -104,6 +107,8 @@ void tunnel_relay_timeout(struct tunnel *tunnel);
 /* tunnel_record.c */
 const char *tunnel_step_name(enum tunnel_step step);
 void tunnel_record_open(struct tunnel *tunnel);
+/* The labels were wrong; what follows is counted under others. */
+void tunnel_record_relabel(struct tunnel *tunnel);
 void tunnel_record_end(struct tunnel *tunnel, enum reason reason);
 /* What stands on an access log line and on /connections. "" where it is not known. */
 const char *tunnel_tls(const struct tunnel *tunnel);

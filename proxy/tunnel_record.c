@@ -91,6 +91,15 @@ void tunnel_record_open(struct tunnel *tunnel)
     flow_connected(tunnel->flow, clock_now_ns() - tunnel->connect_started_ns);
 }
 
+void tunnel_record_relabel(struct tunnel *tunnel)
+{
+    stat_add(&tunnel->flow->open, (uint64_t)-1);
+    stat_add(&tunnel->flow->ended[REASON_DONE], 1);
+    tunnel->flow = NULL;
+    tunnel->is_opened = false;
+    tunnel->connect_started_ns = clock_now_ns();
+}
+
 struct addresses {
     char source[ADDR_TEXT_BYTES], destination[ADDR_TEXT_BYTES];
 };

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -137,6 +138,12 @@ void conn_pause(struct conn *conn)
 {
     if (conn->fd >= 0)
         event_del(&conn->readable);
+}
+
+bool conn_is_reset(const struct conn *conn)
+{
+    struct pollfd state = {.fd = conn->fd};
+    return poll(&state, 1, 0) == 1 && (state.revents & POLLERR);
 }
 
 static void conn_end_reading(struct conn *conn)

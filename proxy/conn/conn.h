@@ -79,6 +79,11 @@ bool conn_connected(struct conn *conn, int *error) MUST_USE;
 void conn_resume(struct conn *conn);
 void conn_pause(struct conn *conn);
 
+/*
+ * A connection that is not read reports nothing: has it been reset meanwhile? One system call.
+ */
+bool conn_is_reset(const struct conn *conn) MUST_USE;
+
 enum conn_end {
     CONN_GOES_ON,
     CONN_EOF,       /* FIN, or close_notify where there is TLS */

@@ -271,22 +271,76 @@ static void test_self_call(void **state)
     expect_refused(rig, rig_dial(rig), RIG_OUT, REASON_POLICY_DENIED, 1);
 }
 
-/* A TLS stream that is cut without close_notify must not look like a whole one. */
-static void test_truncation(void **state)
+/* A client of the mesh that is not a proxy of ours. */
+struct peer_client {
+    SSL *ssl;
+    struct svid_tls *tls;
+    struct svid_peer peer;
+};
+
+static void peer_client_start(struct peer_client *client, struct rig *rig, int fd)
 {
-    struct rig *rig = *state;
     struct err err;
     struct cert leaf = cert_make(&(struct cert_spec){.san = "URI:" RIG_WEB}, &rig->root);
     struct slice der = cert_slice(&leaf);
     struct svid *svid = svid_new(&der, 1, leaf.key, rig->anchors, &err);
-    struct svid_tls *tls =
+    client->tls =
         svid_tls_new(SVID_CLIENT, svid, rig->anchors, SLICE_LITERAL("mesh.test"), RIG_ALPN, &err);
-    struct svid_peer peer = {.expected = SLICE_LITERAL(RIG_API)};
-    SSL *ssl = svid_tls_start(tls, &peer);
+    client->peer = (struct svid_peer){.expected = SLICE_LITERAL(RIG_API)};
+    client->ssl = svid_tls_start(client->tls, &client->peer);
+    SSL_set_fd(client->ssl, fd);
+    assert_int_equal(SSL_do_handshake(client->ssl), 1);
+    svid_drop(svid);
+    cert_fini(&leaf);
+}
+
+static void peer_client_stop(struct peer_client *client)
+{
+    SSL_free(client->ssl);
+    svid_peer_fini(&client->peer);
+    svid_tls_drop(client->tls);
+}
+
+/* The first ClientHello was lost, the one that was sent again comes after detect_timeout. */
+static void test_late_client_hello(void **state)
+{
+    struct rig *rig = *state;
+    struct peer_client late;
     int fd = rig_dial_inbound(rig);
-    SSL_set_fd(ssl, fd);
-    assert_int_equal(SSL_do_handshake(ssl), 1);
-    assert_int_equal(SSL_write(ssl, "half", 4), 4);
+    int server = rig_accept(rig); /* taken for a silent client */
+    peer_client_start(&late, rig, fd);
+    assert_int_equal(SSL_write(late.ssl, "late", 4), 4);
+    rig_expect(server, "late");
+    json_t *list = rig_inspect(rig, rig->workers[RIG_IN][0], WORKER_CONNECTIONS);
+    json_t *one = json_array_get(list, 0);
+    assert_string_equal(json_string_value(json_object_get(one, "source_identity")), RIG_WEB);
+    assert_string_equal(json_string_value(json_object_get(one, "tls")), "mutual");
+    close(server);
+    close(fd);
+    peer_client_stop(&late);
+
+    /* Where strangers are refused, silence is waited out: here three times detect_timeout. */
+    rig_set_policy(
+        rig, RIG_IN,
+        (struct rig_policy){.action = OUTRIGGER__V1__ACCESS_ACTION__ALLOW, .identity = RIG_WEB});
+    fd = rig_dial_inbound(rig);
+    struct pollfd refused = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&refused, 1, 150), 0);
+    peer_client_start(&late, rig, fd);
+    server = rig_accept(rig);
+    close(server);
+    close(fd);
+    peer_client_stop(&late);
+}
+
+/* A TLS stream that is cut without close_notify must not look like a whole one. */
+static void test_truncation(void **state)
+{
+    struct rig *rig = *state;
+    struct peer_client client;
+    int fd = rig_dial_inbound(rig);
+    peer_client_start(&client, rig, fd);
+    assert_int_equal(SSL_write(client.ssl, "half", 4), 4);
     int server = rig_accept(rig);
     rig_expect(server, "half");
     shutdown(fd, SHUT_WR);
@@ -294,11 +348,7 @@ static void test_truncation(void **state)
     RIG_WAIT(rig, rig_ended(rig, RIG_IN, REASON_TLS_TRUNCATED) == 1);
     close(fd);
     close(server);
-    SSL_free(ssl);
-    svid_peer_fini(&peer);
-    svid_tls_drop(tls);
-    svid_drop(svid);
-    cert_fini(&leaf);
+    peer_client_stop(&client);
 }
 
 static void test_application_refuses(void **state)
@@ -381,6 +431,7 @@ int main(void)
         USUAL(test_caps),
         USUAL(test_self_call),
         USUAL(test_truncation),
+        USUAL(test_late_client_hello),
         USUAL(test_application_refuses),
         cmocka_unit_test(test_not_ready_and_loop),
         cmocka_unit_test(test_discovery),

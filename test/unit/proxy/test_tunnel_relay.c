@@ -160,6 +160,29 @@ static void test_bulk_and_back_pressure(void **state)
     rig_stop(rig);
 }
 
+/* A side that is not read, because the other is blocked, resets: it is found out all the same. */
+static void test_reset_while_blocked(void **state)
+{
+    struct rig *rig = rig_start_mesh(1, NULL);
+    (void)state;
+    static char bytes[1 << 16];
+    int client = rig_dial(rig);
+    int server = rig_accept(rig);
+    fcntl(client, F_SETFL, O_NONBLOCK);
+    struct pollfd writable = {.fd = client, .events = POLLOUT};
+    while (poll(&writable, 1, 300) == 1) /* until nothing moves any more */
+        while (send(client, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+            ;
+    rig_reset(client);
+    RIG_WAIT(rig, rig_ended(rig, RIG_OUT, REASON_CLIENT_RESET) == 1);
+    while (recv(server, bytes, sizeof(bytes), 0) > 0)
+        ;
+    assert_int_equal(errno, ECONNRESET);
+    close(server);
+    rig_expect_nothing_left(rig);
+    rig_stop(rig);
+}
+
 static void short_idle(struct worker_settings *settings)
 {
     settings->idle_timeout_ms = 100;
@@ -228,7 +251,7 @@ static void test_connects_and_hangups(void **state)
     struct rig *rig = rig_start_mesh(RIG_WORKERS, NULL);
     (void)state;
     struct pollfd ready = {.fd = rig->app_fd, .events = POLLIN};
-    for (unsigned i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < 10000; i++) {
         int client = rig_dial(rig);
         if (i % 3 == 0)
             rig_send(client, "x", 1);
@@ -244,7 +267,7 @@ static void test_connects_and_hangups(void **state)
                      close(accept4(rig->app_fd, NULL, NULL, SOCK_CLOEXEC));
                  rig_open(rig) == 0;
              }));
-    assert_int_equal(rig_counter(rig, RIG_OUT, COUNTER_ACCEPTED_OUTBOUND), 3000);
+    assert_int_equal(rig_counter(rig, RIG_OUT, COUNTER_ACCEPTED_OUTBOUND), 10000);
     rig_expect_nothing_left(rig);
     rig_stop(rig);
 }
@@ -308,15 +331,11 @@ static void test_no_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo_and_half_close),
-        cmocka_unit_test(test_server_closes_first),
-        cmocka_unit_test(test_resets_are_carried),
-        cmocka_unit_test(test_answer_before_reset),
-        cmocka_unit_test(test_bulk_and_back_pressure),
-        cmocka_unit_test(test_idle_timeout),
-        cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_drain_deadline),
-        cmocka_unit_test(test_connects_and_hangups),
+        cmocka_unit_test(test_echo_and_half_close),    cmocka_unit_test(test_server_closes_first),
+        cmocka_unit_test(test_resets_are_carried),     cmocka_unit_test(test_answer_before_reset),
+        cmocka_unit_test(test_bulk_and_back_pressure), cmocka_unit_test(test_reset_while_blocked),
+        cmocka_unit_test(test_idle_timeout),           cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_deadline),         cmocka_unit_test(test_connects_and_hangups),
         cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
