@@ -138,7 +138,7 @@ static void *worker_main(void *arg)
     pthread_setname_np(pthread_self(), name);
     while (worker->state != WORKER_STOPPED) {
         event_base_loop(worker->base, EVLOOP_ONCE);
-        graveyard_bury(&worker->workspace.graveyard);
+        workspace_tidy(&worker->workspace);
         if (worker->state == WORKER_DRAINING && worker->workspace.n_tunnels == 0)
             worker_end(worker);
     }

@@ -1,5 +1,6 @@
 #include "proxy/workspace.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -7,6 +8,22 @@
 
 #define LOG_BURST_LINES 50
 #define LOG_LINE_NS     (NS_PER_SEC / 10)
+
+/* Fewer are not worth walking the heap for; and crowds come in waves. */
+#define TRIM_MIN_TUNNELS 64
+#define TRIM_DELAY_MS    1000
+
+/* The allocator keeps what it has; a pod that had one bad minute must not pay for it for ever. */
+static void on_trim(struct timer *timer)
+{
+    struct workspace *workspace = LIST_ENTRY(timer, struct workspace, trim);
+    if (workspace->n_tunnels > workspace->peak_tunnels / 8) {
+        timer_set(&workspace->timers, timer, clock_now_ns(), TRIM_DELAY_MS);
+        return;
+    }
+    malloc_trim(0);
+    workspace->peak_tunnels = workspace->n_tunnels;
+}
 
 bool workspace_init(struct workspace *workspace, struct event_base *base,
                     const struct worker_settings *settings, struct telemetry_shard *telemetry)
@@ -17,6 +34,7 @@ bool workspace_init(struct workspace *workspace, struct event_base *base,
         (struct log_budget){.refilled_ns = clock_now_ns(), .lines = LOG_BURST_LINES};
     graveyard_init(&workspace->graveyard);
     timer_wheel_init(&workspace->timers, base);
+    timer_init(&workspace->trim, on_trim);
     waits_init(&workspace->waits);
     list_init(&workspace->tunnels);
     workspace->snapshot = snapshot_new();
@@ -73,6 +91,15 @@ void workspace_publish_tls(struct workspace *workspace, const struct worker_tls 
     svid_tls_drop(workspace->tls.client);
     svid_tls_drop(workspace->tls.server);
     workspace->tls = *tls;
+}
+
+void workspace_tidy(struct workspace *workspace)
+{
+    graveyard_bury(&workspace->graveyard);
+    if (workspace->n_tunnels > workspace->peak_tunnels)
+        workspace->peak_tunnels = workspace->n_tunnels;
+    if (workspace->peak_tunnels >= TRIM_MIN_TUNNELS && !timer_is_set(&workspace->trim))
+        timer_set(&workspace->timers, &workspace->trim, clock_now_ns(), TRIM_DELAY_MS);
 }
 
 bool log_budget_take(struct log_budget *budget, uint64_t now_ns, uint64_t *suppressed)

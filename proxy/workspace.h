@@ -33,6 +33,8 @@ struct workspace {
     struct waits waits;
     struct list tunnels;
     size_t n_tunnels;
+    size_t peak_tunnels;       /* since memory was last given back */
+    struct timer trim;         /* set while there may be memory to give back */
     struct snapshot *snapshot; /* held; never NULL */
     struct worker_tls tls;     /* held */
     char *identity;            /* the pod's own SPIFFE ID, "" before it is known */
@@ -54,6 +56,9 @@ void workspace_fini(struct workspace *workspace); /* when the tunnels have ended
 /* Both take over the references. Whoever waits for the snapshot goes on. */
 void workspace_publish(struct workspace *workspace, struct snapshot *snapshot);
 void workspace_publish_tls(struct workspace *workspace, const struct worker_tls *tls);
+
+/* Once a turn: frees what has ended; a while after a crowd has gone, its memory goes back. */
+void workspace_tidy(struct workspace *workspace);
 
 /* May one more line be written? *suppressed is how many were not since the last that was. */
 bool log_budget_take(struct log_budget *budget, uint64_t now_ns, uint64_t *suppressed);

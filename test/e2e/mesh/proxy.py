@@ -80,8 +80,9 @@ class Proxy(Process):
         wait_until(lambda: not self.connections(), f"{self.name} to have no connection", timeout)
         wait_until(lambda: self.descriptors() <= self._level["descriptors"],
                    f"{self.name} to be back at {self._level['descriptors']} descriptors", timeout)
-        grown = self.resident_bytes() - self._level["resident"]
-        assert IS_SANITIZED or grown <= memory_slack, f"{self.name} has grown by {grown} bytes"
+        limit = self._level["resident"] + memory_slack  # freed memory goes back after a second
+        wait_until(lambda: IS_SANITIZED or self.resident_bytes() <= limit,
+                   f"{self.name} to be back at {limit} bytes of memory", timeout)
 
 
 def init_arguments():
