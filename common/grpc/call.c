@@ -140,8 +140,8 @@ static enum grpc_code code_of_reset(uint32_t h2_error)
 /* A stream that the peer's application has not seen is tried again on the next connection. */
 static bool call_again(struct grpc_call *call)
 {
-    if (call->answer.has_head || call->channel->state == GRPC_CHANNEL_FREED ||
-        !grpc_pipe_rewind(&call->pipe))
+    if (call->answer.has_head || call->attempts >= CALL_MAX_ATTEMPTS ||
+        call->channel->state == GRPC_CHANNEL_FREED || !grpc_pipe_rewind(&call->pipe))
         return false;
     call->state = GRPC_CALL_WAITING;
     list_append(&call->channel->waiting, &call->waiting);
@@ -155,6 +155,8 @@ static void end_as_reset(struct grpc_call *call)
     if (call->pipe.is_refused && call_again(call))
         return;
     err_set(&err, "the stream was reset: %s", nghttp2_http2_strerror(call->pipe.h2_error));
+    if (call->attempts >= CALL_MAX_ATTEMPTS)
+        err_set(&err, "refused %u times", call->attempts);
     grpc_call_fail(call, code_of_reset(call->pipe.h2_error), &err);
 }
 

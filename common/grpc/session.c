@@ -225,7 +225,9 @@ static void session_write(struct grpc_session *session)
     }
     if (session_is_alive(session) && session_is_finished(session)) {
         err_set(&err, "%s",
-                session->is_goaway_seen ? session->goaway_err.text : "the connection was ended");
+                session->breach_err.text[0] ? session->breach_err.text
+                : session->is_goaway_seen   ? session->goaway_err.text
+                                            : "the connection was ended");
         grpc_session_fail(session, &err);
     }
 }

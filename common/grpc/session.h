@@ -87,10 +87,11 @@ struct grpc_session {
     bool is_goaway_due; /* on_goaway; goaway_err says why */
     bool is_goaway_seen;
     struct err goaway_err;
-    bool is_draining;    /* GOAWAY with the last stream ID to come when the PING is answered */
-    bool is_drained;     /* that was sent */
-    bool is_ending;      /* to be closed when no pipe is left */
-    bool is_terminating; /* nghttp2 is about to say goodbye */
+    struct err breach_err; /* what of the peer made nghttp2 end the connection; empty: nothing */
+    bool is_draining;      /* GOAWAY with the last stream ID to come when the PING is answered */
+    bool is_drained;       /* that was sent */
+    bool is_ending;        /* to be closed when no pipe is left */
+    bool is_terminating;   /* nghttp2 is about to say goodbye */
 };
 
 /*

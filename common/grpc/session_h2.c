@@ -206,10 +206,22 @@ static bool is_fault(uint32_t h2_error)
            h2_error != NGHTTP2_REFUSED_STREAM;
 }
 
+/* nghttp2 answers a peer that breaks the rules by itself, and says how it did in the GOAWAY. */
+static void note_breach(struct grpc_session *session, const nghttp2_goaway *goaway)
+{
+    if (goaway->error_code != NGHTTP2_NO_ERROR)
+        err_set(&session->breach_err, "HTTP/2: %s%s%.*s",
+                nghttp2_http2_strerror(goaway->error_code), goaway->opaque_data_len ? ": " : "",
+                goaway->opaque_data_len < 256 ? (int)goaway->opaque_data_len : 256,
+                goaway->opaque_data_len ? (const char *)goaway->opaque_data : "");
+}
+
 static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *context)
 {
     struct grpc_session *session = context;
     int32_t id = frame->hd.stream_id;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        note_breach(session, &frame->goaway);
     if (frame->hd.type == NGHTTP2_RST_STREAM && is_fault(frame->rst_stream.error_code))
         return spend(session, COST_FAULT);
     if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)
