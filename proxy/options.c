@@ -66,7 +66,7 @@ static const struct option_row rows[] = {
              "how long a connection waits for the controller to describe a new destination"),
     DURATION("connect-timeout", connect_timeout_ms, 1, HOUR_MS, "5s",
              "for each attempt to connect, unless the configuration says otherwise"),
-    UINT("connect-attempts", connect_attempts, 1, 16, "3", "N",
+    UINT("connect-attempts", connect_attempts, 1, 8, "3", "N",
          "endpoints that are tried for one connection"),
     DURATION("idle-timeout", idle_timeout_ms, SECOND_MS, 30 * DAY_MS, "1h",
              "a connection without a byte in either direction is closed after this"),

@@ -189,6 +189,7 @@ static bool start_control(struct process *process, struct err *err)
     struct control_settings settings = {
         .controller = options->controller,
         .controller_identity = options->controller_identity,
+        .socket_mark = (uint32_t)options->socket_mark,
         .trust_domain = options->trust_domain,
         .pod = options->pod,
         .token_file = options->token_file,

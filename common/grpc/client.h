@@ -29,6 +29,7 @@ struct grpc_channel_options {
     struct svid_tls *(*tls)(void *context);
     void *tls_context;
     const char *expected_identity; /* SPIFFE ID of the server; NULL: any of the trust domain */
+    uint32_t socket_mark;          /* SO_MARK; 0: none */
     uint64_t connect_timeout_ms;   /* 0: 5000; TCP and TLS together */
     uint64_t backoff_min_ms;       /* 0: 100 */
     uint64_t backoff_max_ms; /* 0: 10000; actual waits are 0.5-1.5 times (full range jitter) */

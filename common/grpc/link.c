@@ -175,7 +175,9 @@ static void try_next(struct grpc_link *link)
     const struct sockaddr_any *address =
         &link->addresses[(link->first + link->n_tried++) % link->n_addresses];
     link->fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    uint32_t mark = link->channel->options.socket_mark;
     if (link->fd < 0 ||
+        (mark && setsockopt(link->fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0) ||
         (connect(link->fd, &address->sa, address->len) < 0 && errno != EINPROGRESS)) {
         connect_failed(link, errno);
         return;

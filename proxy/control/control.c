@@ -161,6 +161,7 @@ static bool control_start_parts(struct control *control, struct event_base *base
     const struct discovery_settings discovery = {
         .controller = control->controller,
         .controller_identity = control->controller_identity,
+        .socket_mark = settings->socket_mark,
         .backoff_min_ms = min_ms,
         .backoff_max_ms = max_ms,
         .resources = control->resources,
@@ -171,6 +172,7 @@ static bool control_start_parts(struct control *control, struct event_base *base
     const struct identity_settings identity = {
         .controller = control->controller,
         .controller_identity = control->controller_identity,
+        .socket_mark = settings->socket_mark,
         .trust_domain = control->trust_domain,
         .token_file = control->token_file,
         .anchors_file = control->anchors_file,

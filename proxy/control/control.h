@@ -20,6 +20,7 @@ struct control_settings {
     const char *controller; /* host:port */
     const char
         *controller_identity; /* SPIFFE ID; NULL: /ns/outrigger-system/sa/outrigger-controller */
+    uint32_t socket_mark;     /* SO_MARK on the connections to it; 0: none */
     const char *trust_domain;
     const char *pod;                         /* namespace/pod: the name of our Workload */
     const char *token_file;                  /* read again at every renewal */

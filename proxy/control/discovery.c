@@ -359,6 +359,7 @@ struct discovery *discovery_new(struct event_base *base, const struct discovery_
         .target = settings->controller,
         .tls = discovery_tls,
         .expected_identity = settings->controller_identity,
+        .socket_mark = settings->socket_mark,
         /* Attempts are paced here; the channel must not add waits of its own. */
         .backoff_min_ms = settings->backoff_min_ms,
         .backoff_max_ms = settings->backoff_min_ms,

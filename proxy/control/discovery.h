@@ -22,6 +22,7 @@ struct discovery;
 struct discovery_settings {
     const char *controller;          /* host:port */
     const char *controller_identity; /* SPIFFE ID that the controller must have */
+    uint32_t socket_mark;            /* on the connections to it; 0: none */
     uint64_t backoff_min_ms, backoff_max_ms;
     uint64_t silence_ms; /* without an answer for so long the stream is given up; 10 s */
     struct resources *resources;

@@ -159,6 +159,7 @@ static bool identity_call(struct identity *identity, struct slice request, struc
         .tls = identity_tls,
         .tls_context = identity,
         .expected_identity = identity->settings.controller_identity,
+        .socket_mark = identity->settings.socket_mark,
         .max_message_bytes = IDENTITY_MAX_MESSAGE,
     };
     identity->channel = grpc_channel_new(identity->base, &options, err);

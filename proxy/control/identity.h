@@ -19,6 +19,7 @@ struct identity;
 struct identity_settings {
     const char *controller;          /* host:port */
     const char *controller_identity; /* SPIFFE ID that the controller must have */
+    uint32_t socket_mark;            /* on the connections to it; 0: none */
     const char *trust_domain;
     const char *token_file;   /* read again at each attempt */
     const char *anchors_file; /* PEM, likewise: what the controller is trusted by */
