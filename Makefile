@@ -18,7 +18,7 @@ DEB_BUILD := build-essential pkg-config libevent-dev android-libboringssl-dev li
              libprotobuf-dev libjansson-dev libyaml-dev
 # nftables, iptables: what outrigger-init is compared with. tcpdump, curl, iproute2: the demo.
 DEB_TEST  := libcmocka-dev python3 python3-pytest python3-yaml python3-grpcio python3-protobuf \
-             python3-cryptography nftables iptables iproute2 tcpdump curl procps util-linux \
+             python3-cryptography python3-jsonschema nftables iptables iproute2 tcpdump curl procps util-linux \
              clang-format git
 # haproxy: the peer that the benchmarks compare with.    linux-perf: where the time goes.
 DEB_BENCH := haproxy openssl
@@ -69,7 +69,7 @@ PROTO_GEN := $(patsubst %.proto,$(BUILD)/gen/%.pb-c.c,$(PROTO_SRC)) \
 PROTO_OBJ := $(PROTO_GEN:.c=.o)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench lint fmt \
+.PHONY: all deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench lint fmt readme \
         fuzz fuzz-run install clean help compile_commands.json
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -185,6 +185,9 @@ install: all ## install the programs below PREFIX (/usr/local)
 
 $(BUILD)/test/bench/load: $(BUILD)/test/bench/load.o $(BUILD)/libcommon.a
 	$(CC) $(LDFLAGS) -o $@ $^
+
+readme: all ## write the README's tables of options and reasons anew
+	@OUTRIGGER_BUILD=$(BUILD) $(PYTHON) test/readme.py
 
 fmt: ## format the sources
 	clang-format -i $$(git ls-files '*.c' '*.h')

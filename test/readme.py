@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+"""Keeps the README's tables equal to what they tell of: the programs' options, the reasons.def table.
+
+`readme.py` writes them; `readme.py --check` exits 1 when one is out of date. The programs must be built.
+"""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / os.environ.get("OUTRIGGER_BUILD", "build")
+PROGRAMS = ("outrigger-init", "outrigger-proxy", "outrigger-controller")
+
+
+def options():
+    for program in PROGRAMS:
+        table = subprocess.check_output([BUILD / program, "--help=markdown"], text=True)
+        yield f"### {program}\n\n{table.strip()}\n"
+
+
+def reasons():
+    text = (ROOT / "proxy/telemetry/reasons.def").read_text(encoding="utf-8")
+    yield "| reason | what it means |\n|---|---|"
+    for word, meaning in re.findall(r'^REASON\(\w+,\s*"(\w+)",\s*\w+,\s*"([^"]+)"\)', text, re.M | re.S):
+        yield f"| `{word}` | {meaning} |"
+
+
+def filled(readme):
+    for name, lines in (("options", options()), ("reasons", reasons())):
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        before, rest = readme.split(begin)
+        readme = f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{rest.split(end)[1]}"
+    return readme
+
+
+def main():
+    path = ROOT / "README.md"
+    old = path.read_text(encoding="utf-8")
+    new = filled(old)
+    if "--check" in sys.argv[1:]:
+        if new != old:
+            print("README.md: its tables are out of date; run test/readme.py", file=sys.stderr)
+        return int(new != old)
+    path.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
