@@ -18,11 +18,16 @@ void buf_fini(struct buf *buf)
     *buf = (struct buf){.max = buf->max};
 }
 
-char *buf_room(struct buf *buf, size_t len)
+static bool fits(const struct buf *buf, size_t len)
 {
     size_t used = buf_len(buf);
-    if (used > buf->max || len > buf->max - used)
-        return NULL;
+    return used <= buf->max && len <= buf->max - used;
+}
+
+/* Room for `len` bytes, whatever the ceiling. */
+static char *make_room(struct buf *buf, size_t len)
+{
+    size_t used = buf_len(buf);
     if (buf->size - buf->end >= len && buf->data)
         return buf->data + buf->end;
     if (buf->data && buf->start > 0 && buf->size - used >= len && buf->start >= used) {
@@ -43,6 +48,11 @@ char *buf_room(struct buf *buf, size_t len)
     buf->start = 0;
     buf->end = used;
     return buf->data + buf->end;
+}
+
+char *buf_room(struct buf *buf, size_t len)
+{
+    return fits(buf, len) ? make_room(buf, len) : NULL;
 }
 
 void buf_added(struct buf *buf, size_t len)
@@ -77,9 +87,11 @@ bool buf_printf(struct buf *buf, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (len < 0)
+    if (len <= 0)
+        return len == 0;
+    if (!fits(buf, (size_t)len))
         return false;
-    char *room = buf_room(buf, (size_t)len + 1);
+    char *room = make_room(buf, (size_t)len + 1); /* the NUL does not stay */
     if (!room)
         return false;
     va_start(args, format);
