@@ -101,6 +101,8 @@ enum tunnel_step tunnel_originate(struct tunnel *tunnel)
     struct workspace *workspace = tunnel->workspace;
     struct conn *server = &tunnel->server;
     if (!tunnel->is_entered) {
+        if (!workspace->tls.client) /* it has expired while the connection was made */
+            return tunnel_end(tunnel, REASON_NO_CERTIFICATE);
         struct tls_layer *layer =
             tls_layer_new(workspace->tls.client, slice_str(tunnel->endpoint->identity),
                           workspace->conns.bio_methods, &workspace->conns.output);

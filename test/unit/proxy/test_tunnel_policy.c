@@ -234,6 +234,47 @@ static void test_no_certificate(void **state)
     expect_refused(rig, rig_dial(rig), RIG_OUT, REASON_NO_CERTIFICATE, 1);
 }
 
+/* Takes what has come, if anything, so that there is room for the next. */
+static bool make_room(int listener)
+{
+    struct pollfd ready = {.fd = listener, .events = POLLIN};
+    if (poll(&ready, 1, 0) == 1)
+        close(accept(listener, NULL, NULL));
+    return true;
+}
+
+static bool is_connecting(struct rig *rig)
+{
+    json_t *list = rig_inspect(rig, rig->workers[RIG_OUT][0], WORKER_CONNECTIONS);
+    json_t *state = json_object_get(json_array_get(list, 0), "state");
+    return state && strcmp(json_string_value(state), "connect") == 0;
+}
+
+/* The queue of the endpoint's listener is full; the kernel asks again after a second. */
+static void test_certificate_expires_on_the_way(void **state)
+{
+    struct rig *rig = *state;
+    struct worker_tls none = {NULL, NULL};
+    struct sockaddr_any full;
+    int listener = rig_listen(&full), waiting[3];
+    assert_int_equal(listen(listener, 0), 0);
+    for (size_t i = 0; i < 3; i++) {
+        waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        connect(waiting[i], &full.sa, full.len);
+    }
+    rig_set_service(rig, &(struct rig_endpoint){addr_port(&full), RIG_API}, 1, 0);
+    int client = rig_dial(rig);
+    RIG_WAIT(rig, is_connecting(rig));
+    worker_publish_tls(rig->workers[RIG_OUT][0], &none);
+    rig_inspect(rig, rig->workers[RIG_OUT][0], WORKER_MEMORY);
+    RIG_WAIT(rig, make_room(listener) && rig_ended(rig, RIG_OUT, REASON_NO_CERTIFICATE) == 1);
+    rig_expect_reset(client);
+    for (size_t i = 0; i < 3; i++)
+        close(waiting[i]);
+    close(client);
+    close(listener);
+}
+
 static void test_caps(void **state)
 {
     struct rig *rig = *state;
@@ -428,6 +469,7 @@ int main(void)
         USUAL(test_retry_on_another_endpoint),
         USUAL(test_identity_is_verified),
         USUAL(test_no_certificate),
+        USUAL(test_certificate_expires_on_the_way),
         USUAL(test_caps),
         USUAL(test_self_call),
         USUAL(test_truncation),
