@@ -15,7 +15,11 @@ static void map_seed_once(void)
             (uint64_t)(uintptr_t)&map_seed; /* only without /dev/urandom: the ASLR's choice */
 }
 
-/* A seeded multiply-and-fold hash over 8 bytes at a time (the shape of wyhash). */
+/*
+ * A seeded multiply-and-fold hash over 8 bytes at a time (the shape of wyhash). Both factors depend
+ * on the seed: a word that is known to make one of them zero would wipe out all before it, and with
+ * it give any number of keys one hash.
+ */
 static uint64_t map_hash(struct slice key)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -26,7 +30,7 @@ static uint64_t map_hash(struct slice key)
         size_t n = key.len - i < 8 ? key.len - i : 8;
         memcpy(&word, key.ptr + i, n);
         unsigned __int128 product =
-            (unsigned __int128)(word ^ 0xa0761d6478bd642full) * (hash ^ 0xe7037ed1a0b428dbull);
+            (unsigned __int128)(word ^ map_seed) * (hash ^ 0xe7037ed1a0b428dbull);
         hash = (uint64_t)product ^ (uint64_t)(product >> 64);
     }
     return hash;

@@ -174,12 +174,37 @@ static void test_list(void **state)
     assert_int_equal(sum_in_order(&other), 42);
 }
 
+/* Words that would make a factor of the hash zero, were it not for the seed. */
+static void test_keys_cannot_be_made_to_collide(void **state)
+{
+    (void)state;
+    static const uint64_t words[] = {0xa0761d6478bd642full, 0xe7037ed1a0b428dbull, 0, UINT64_MAX};
+    static char value;
+    struct map map = {0};
+    for (size_t word = 0; word < sizeof(words) / sizeof(words[0]); word++) {
+        for (uint64_t i = 0; i < 100; i++) {
+            uint64_t key[] = {i, words[word]};
+            assert_true(map_set(&map, slice_of(key, sizeof(key)), &value, NULL));
+        }
+    }
+    size_t n_alike = 0;
+    MAP_EACH(entry, &map)
+    MAP_EACH(other, &map)
+    n_alike += entry != other && entry->hash == other->hash;
+    assert_int_equal(n_alike, 0);
+    map_fini(&map, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set_get_remove),  cmocka_unit_test(test_keys_are_bytes),
-        cmocka_unit_test(test_keys_are_copied), cmocka_unit_test(test_many),
-        cmocka_unit_test(test_walk_and_remove), cmocka_unit_test(test_list),
+        cmocka_unit_test(test_set_get_remove),
+        cmocka_unit_test(test_keys_are_bytes),
+        cmocka_unit_test(test_keys_are_copied),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_walk_and_remove),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_keys_cannot_be_made_to_collide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
