@@ -207,11 +207,12 @@ static bool worker_prepare(struct worker *worker, const struct worker_settings *
     worker->stopped = stopped_letter_new(worker);
     if (!worker->base || !worker->telemetry || !worker->stopped)
         return err_set(err, "worker %u: out of memory", worker->index);
-    worker->deadline = evtimer_new(worker->base, on_deadline, worker);
     worker->box = mailbox_new(worker->base, worker, err);
-    if (!worker->deadline || !worker->box)
+    if (!worker->box)
         return err_prefix(err, "worker %u", worker->index);
-    if (!workspace_init(&worker->workspace, worker->base, settings, worker->telemetry))
+    worker->deadline = evtimer_new(worker->base, on_deadline, worker);
+    if (!worker->deadline ||
+        !workspace_init(&worker->workspace, worker->base, settings, worker->telemetry))
         return err_set(err, "worker %u: out of memory", worker->index);
     worker->workspace.want_service = on_want_service;
     worker->workspace.tunnel_ended = on_tunnel_ended;

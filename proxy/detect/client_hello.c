@@ -88,10 +88,10 @@ static enum client_hello_result join_records(struct slice bytes, char *scratch, 
             return records ? CLIENT_HELLO_TLS : CLIENT_HELLO_NOT_TLS;
         if (records == 0 && bytes.len > 0 && bytes.ptr[0] != MESSAGE_CLIENT_HELLO)
             return CLIENT_HELLO_NOT_TLS;
+        if (len > CLIENT_HELLO_MAX_BYTES - joined)
+            return CLIENT_HELLO_TLS;
         if (!take_bytes(&bytes, len, &part))
             return CLIENT_HELLO_MORE;
-        if (part.len > CLIENT_HELLO_MAX_BYTES - joined)
-            return CLIENT_HELLO_TLS;
         memcpy(scratch + joined, part.ptr, part.len);
         joined += part.len;
         size_t wanted = message_length(slice_of(scratch, joined));

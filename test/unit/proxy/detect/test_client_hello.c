@@ -146,6 +146,9 @@ static void test_bounds(void **state)
     assert_int_equal(out.server_name.len, 0);
     struct hello huge = {.bytes = {22, 3, 1, 0, 4, 1, 0x01, 0x00, 0x00}, .len = 9};
     assert_int_equal(parse(&huge, huge.len, &out), CLIENT_HELLO_TLS);
+    struct hello long_rest = {.bytes = {22, 3, 1, 0, 4, 1, 0, 0x3e, 0x80, 22, 3, 1, 0x40, 0},
+                              .len = 14}; /* the second record would not fit */
+    assert_int_equal(parse(&long_rest, long_rest.len, &out), CLIENT_HELLO_TLS);
     struct hello other_follows = {.bytes = {22, 3, 1, 0, 4, 1, 0, 1, 0, 23}, .len = 10};
     assert_int_equal(parse(&other_follows, other_follows.len, &out), CLIENT_HELLO_TLS);
 }
