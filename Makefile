@@ -54,11 +54,60 @@ INIT_LIBS       := -lnftnl -lmnl
 CONTROLLER_LIBS := -lyaml
 
 # ---- sources ----------------------------------------------------------------------------------
-COMMON_SRC     := $(sort $(wildcard common/*.c common/*/*.c))
-INIT_SRC       := $(sort $(wildcard init/*.c))
-CONTROLLER_SRC := $(sort $(wildcard controller/*.c controller/*/*.c))
-PROXY_SRC      := $(sort $(wildcard proxy/*.c proxy/*/*.c))
-PROTO_SRC      := $(sort $(wildcard proto/*.proto))
+# In the order of what happens, so that reading the lists is reading the architecture; `make lint`
+# tells what is missing.
+COMMON_SRC := $(addprefix common/, \
+    err.c log.c buf.c arena.c map.c cidr.c options.c file.c jitter.c mailbox.c admin_http.c \
+    spiffe.c x509_time.c ed25519.c trust_anchors.c svid_verify.c svid_cache.c svid.c svid_tls.c) \
+  $(addprefix common/grpc/, \
+    status.c metadata.c framing.c answer.c glitch.c \
+    turn.c transport.c session.c session_h2.c pipe.c \
+    client.c channel.c resolve.c link.c call.c \
+    server.c server_conn.c server_stream.c)
+
+# Options in, a list of rules out, and the ways that it takes into the kernel.
+INIT_SRC := $(addprefix init/, \
+    main.c options.c lists.c rules.c lock.c backend.c \
+    nft.c nft_rule.c render.c iptables.c iptables_text.c program.c verify.c ipv6.c)
+
+# Objects from their source, compiled to resources, told to the proxies; the identities; the pages.
+CONTROLLER_SRC := $(addprefix controller/, \
+    main.c options.c commands.c serve.c) \
+  $(addprefix controller/source/, manifests.c walk.c watch.c manifest_file.c) \
+  $(addprefix controller/objects/, \
+    yaml_node.c field.c value.c ports.c annotations.c read.c object.c \
+    namespace.c service_account.c pod.c service.c endpoint_slice.c access_policy.c \
+    traffic_policy.c keys.c store.c problems.c) \
+  $(addprefix controller/compile/, \
+    compile.c context.c effective.c pod_ports.c protocol.c workload.c access.c \
+    dialled.c endpoints.c endpoint.c conflicts.c) \
+  $(addprefix controller/delta/, server.c stream.c request.c state.c cache.c response.c) \
+  $(addprefix controller/, \
+    state_dir.c certificate.c ca.c server_identity.c base64url.c jwt.c token.c csr.c \
+    identity_service.c) \
+  $(addprefix controller/admin/, admin.c home.c pages.c effect.c metrics.c)
+
+# The corridor of a connection, then what it is decided by, then what looks on.
+PROXY_SRC := $(addprefix proxy/, \
+    main.c options.c confine.c process.c worker.c workspace.c \
+    accept/listener.c accept/original_dst.c \
+    tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
+    detect/client_hello.c tls/tls_layer.c \
+    policy/access.c policy/access_build.c policy/access_describe.c \
+    upstream/waits.c upstream/balancers.c balance/balancer.c upstream/connect.c \
+    conn/conn.c conn/timer_wheel.c conn/graveyard.c \
+    telemetry/telemetry.c telemetry/metrics.c \
+    control/control.c control/identity.c control/certify.c control/mesh_tls.c \
+    control/discovery.c control/request.c control/resources.c \
+    snapshot.c config/workload.c config/service.c config/endpoints.c wire.c) \
+  $(addprefix proxy/admin/, \
+    admin.c gather.c text.c html.c endpoint_json.c readiness.c usage.c \
+    page_index.c page_livez.c page_readyz.c page_metrics.c page_config.c page_services.c \
+    page_endpoints.c page_connections.c page_certificates.c page_policies.c page_log_level.c \
+    page_memory.c page_drain.c page_quit.c)
+
+PROTO_SRC := $(addprefix proto/, node.proto status.proto discovery.proto identity.proto \
+    resources.proto)
 
 PROGRAMS := $(BUILD)/outrigger-init $(BUILD)/outrigger-controller $(BUILD)/outrigger-proxy
 
@@ -70,7 +119,7 @@ PROTO_OBJ := $(PROTO_GEN:.c=.o)
 
 .DEFAULT_GOAL := all
 .PHONY: all deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench lint fmt readme \
-        fuzz fuzz-run install clean help compile_commands.json
+        fuzz fuzz-run install clean help print-sources compile_commands.json
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -194,6 +243,9 @@ fmt: ## format the sources
 
 lint: ## format, include direction, file length, banned functions
 	@$(PYTHON) test/lint.py
+
+print-sources: # for lint
+	@printf '%s\n' $(COMMON_SRC) $(INIT_SRC) $(CONTROLLER_SRC) $(PROXY_SRC) $(PROTO_SRC)
 
 compile_commands.json: ## for editors and clang-tidy
 	@$(MAKE) -Bnk all 2>/dev/null | $(PYTHON) test/compile_commands.py > $@
