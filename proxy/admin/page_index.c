@@ -143,6 +143,39 @@ static int by_opened(const void *a, const void *b)
     return one->opened < two->opened ? 1 : one->opened > two->opened ? -1 : 0;
 }
 
+/* Who it is, as shortly as can be said: the workload, else the identity, else nothing. */
+static void show_end(struct html *html, const char *labels, const char *workload,
+                     const char *identity)
+{
+    char text[512];
+    if (!*metrics_label(labels, workload, text, sizeof(text)))
+        metrics_label(labels, identity, text, sizeof(text));
+    html_cell(html, "%s", *text ? text : "outside of the mesh");
+}
+
+static void show_label(struct html *html, const char *labels, const char *name)
+{
+    char text[512];
+    html_cell(html, "%s", metrics_label(labels, name, text, sizeof(text)));
+}
+
+static void show_flow(struct html *html, const struct flow_sum *flow)
+{
+    html_cells_start(html);
+    show_label(html, flow->labels, "direction");
+    show_end(html, flow->labels, "source_workload", "source_identity");
+    show_end(html, flow->labels, "destination_workload", "destination_identity");
+    show_label(html, flow->labels, "service");
+    show_label(html, flow->labels, "tls");
+    show_label(html, flow->labels, "policy");
+    html_cell(html, "%" PRIu64, flow->open);
+    html_cell(html, "%" PRIu64, flow->opened);
+    html_cell(html, "%" PRIu64 " %s", flow_errors(flow), flow_worst(flow));
+    html_cell(html, "%" PRIu64, flow->bytes_sent);
+    html_cell(html, "%" PRIu64, flow->bytes_received);
+    html_cells_end(html);
+}
+
 static void show_flows(struct html *html, const struct admin_sources *sources)
 {
     const struct telemetry_shard **shards = calloc(sources->n_workers + 1, sizeof(*shards));
@@ -153,18 +186,10 @@ static void show_flows(struct html *html, const struct admin_sources *sources)
     if (flows)
         qsort(flows, n, sizeof(*flows), by_opened);
     html_heading(html, "Who talks to whom", "/connections");
-    html_table(html, "labels|open|opened|failed|bytes to server|bytes to client");
-    for (size_t i = 0; flows && i < n && i < SHOWN_ROWS; i++) {
-        uint64_t errors = flow_errors(&flows[i]);
-        html_cells_start(html);
-        html_cell(html, "%s", flows[i].labels);
-        html_cell(html, "%" PRIu64, flows[i].open);
-        html_cell(html, "%" PRIu64, flows[i].opened);
-        html_cell(html, "%" PRIu64 " %s", errors, flow_worst(&flows[i]));
-        html_cell(html, "%" PRIu64, flows[i].bytes_sent);
-        html_cell(html, "%" PRIu64, flows[i].bytes_received);
-        html_cells_end(html);
-    }
+    html_table(html, "direction|from|to|service|TLS|policy|open|opened|failed|bytes to server|"
+                     "bytes to client");
+    for (size_t i = 0; flows && i < n && i < SHOWN_ROWS; i++)
+        show_flow(html, &flows[i]);
     html_table_end(html);
     free(flows);
     free(shards);

@@ -113,6 +113,39 @@ struct flow_sum *metrics_sum(const struct telemetry_shard *const *shards, size_t
     return sums;
 }
 
+/* Copies the value behind `from` (after its opening quote) and returns where it ends. */
+static const char *value_copy(const char *from, char *value, size_t size)
+{
+    size_t len = 0;
+    for (; *from && *from != '"'; from++) {
+        char c = *from;
+        if (c == '\\' && from[1])
+            c = *++from == 'n' ? '\n' : *from;
+        if (len + 1 < size)
+            value[len++] = c;
+    }
+    value[len] = '\0';
+    return from;
+}
+
+const char *metrics_label(const char *labels, const char *name, char *value, size_t size)
+{
+    size_t len = strlen(name);
+    while (*labels) {
+        const char *equals = strchr(labels, '=');
+        if (!equals)
+            break;
+        bool is_it = (size_t)(equals - labels) == len && memcmp(labels, name, len) == 0;
+        const char *end = value_copy(equals + 2, value, size);
+        if (is_it)
+            return value;
+        labels = *end ? end + 1 : end;
+        labels += *labels == ',';
+    }
+    value[0] = '\0';
+    return value;
+}
+
 /* ---- text ---------------------------------------------------------------------------------------
  */
 

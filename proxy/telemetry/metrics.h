@@ -54,4 +54,11 @@ struct flow_sum {
 struct flow_sum *metrics_sum(const struct telemetry_shard *const *shards, size_t n_shards,
                              size_t *n) MUST_USE;
 
+/*
+ * The value of one label out of rendered labels, unescaped, NUL-terminated, cut at `size` - 1
+ * bytes;
+ * "" when there is no such label. Returns `value`.
+ */
+const char *metrics_label(const char *labels, const char *name, char *value, size_t size);
+
 #endif

@@ -23,7 +23,8 @@ def test_the_page_for_people_holds_what_matters(scene):
     answer = web.proxy.admin("/")
     assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/html")
     for text in ("demo/web", "ready", web.identity, f"{service.ipv4}:80", "demo/api", "left",
-                 'href="/connections"', 'href="/metrics"', "connected"):
+                 'href="/connections"', 'href="/metrics"', "connected",
+                 "<td>outbound</td><td>web</td><td>api</td><td>demo/api</td><td>mutual</td>"):
         assert text in answer.text, text
     for path in set(re.findall(r'href="([^"]+)"', answer.text)) - {"/drain", "/quit"}:
         assert web.proxy.admin(path).status == 200, path

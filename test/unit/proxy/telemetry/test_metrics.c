@@ -147,6 +147,28 @@ static void accept_decides(void **state)
     }
 }
 
+static void a_label_is_read_back_as_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *labels, *name, *value;
+    } cases[] = {
+        {"a=\"1\",b=\"2\"", "a", "1"},
+        {"a=\"1\",b=\"2\"", "b", "2"},
+        {"a=\"1\",b=\"2\"", "c", ""},
+        {"ab=\"1\",b=\"2\"", "b", "2"},
+        {"a=\"x,b=\\\"no\\\"\",b=\"yes\"", "b", "yes"},
+        {"a=\"q\\\"s\\\\n\\n\"", "a", "q\"s\\n\n"},
+        {"a=\"12345678\"", "a", "1234567"},
+        {"", "a", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char value[8];
+        assert_string_equal(metrics_label(cases[i].labels, cases[i].name, value, sizeof(value)),
+                            cases[i].value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +176,7 @@ int main(void)
         cmocka_unit_test(openmetrics_differs_where_it_must),
         cmocka_unit_test(a_ceiling_is_told),
         cmocka_unit_test(accept_decides),
+        cmocka_unit_test(a_label_is_read_back_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
