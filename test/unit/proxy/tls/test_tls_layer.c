@@ -204,8 +204,8 @@ static void test_damage(void **state)
         struct end *server = &pair->ends[1];
         assert_true(tls_layer_write(pair->ends[0].layer, SLICE_LITERAL("hello")));
         carry(pair, 0);
-        assert_int_equal(buf_len(&server->wire), 27);   /* head 5, text 5, type 1, tag 16 */
-        if (at != 2 && at != 4) { /* another length is only a wait for more */
+        assert_int_equal(buf_len(&server->wire), 27); /* head 5, text 5, type 1, tag 16 */
+        if (at != 2 && at != 4) {                     /* another length is only a wait for more */
             server->wire.data[server->wire.start + at] ^= 0x40;
             deliver(pair, 1, MANY);
             assert_int_equal(server->last, TLS_FAILED);
