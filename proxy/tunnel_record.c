@@ -86,15 +86,13 @@ void tunnel_record_open(struct tunnel *tunnel)
 {
     tunnel->flow = tunnel_flow(tunnel);
     tunnel->is_opened = true;
-    stat_add(&tunnel->flow->opened, 1);
-    stat_add(&tunnel->flow->open, 1);
+    flow_opened(tunnel->flow);
     flow_connected(tunnel->flow, clock_now_ns() - tunnel->connect_started_ns);
 }
 
 void tunnel_record_relabel(struct tunnel *tunnel)
 {
-    stat_add(&tunnel->flow->open, (uint64_t)-1);
-    stat_add(&tunnel->flow->ended[REASON_DONE], 1);
+    flow_ended(tunnel->flow, REASON_DONE, clock_now_ns() - tunnel->opened_ns);
     tunnel->flow = NULL;
     tunnel->is_opened = false;
     tunnel->connect_started_ns = clock_now_ns();
@@ -112,11 +110,6 @@ static void tunnel_addresses(const struct tunnel *tunnel, struct addresses *text
         addr_format(&tunnel->destination, text->destination);
 }
 
-static const char *direction_name(const struct tunnel *tunnel)
-{
-    return tunnel->direction == DIRECTION_INBOUND ? "inbound" : "outbound";
-}
-
 static void tunnel_log_refused(const struct tunnel *tunnel, enum reason reason)
 {
     struct workspace *workspace = tunnel->workspace;
@@ -128,7 +121,7 @@ static void tunnel_log_refused(const struct tunnel *tunnel, enum reason reason)
     bool is_inbound = tunnel->direction == DIRECTION_INBOUND;
     bool has_destination = text.destination[0];
     LOG(LOG_WARN, tunnel->is_opened ? "connection_broken" : "connection_refused",
-        LOG_S("direction", direction_name(tunnel)), LOG_S("reason", reason_word(reason)),
+        LOG_S("direction", direction_name(tunnel->direction)), LOG_S("reason", reason_word(reason)),
         LOG_S("meaning", reason_help(reason)), LOG_S("policy", tunnel->policy),
         LOG_S("why", tunnel->policy_why), LOG_S("source", text.source),
         LOG_S("source_identity", tunnel_source_identity(tunnel)),
@@ -145,7 +138,7 @@ static void tunnel_log_access(const struct tunnel *tunnel, enum reason reason, u
 {
     struct addresses text;
     tunnel_addresses(tunnel, &text);
-    LOG(LOG_INFO, "connection_closed", LOG_S("direction", direction_name(tunnel)),
+    LOG(LOG_INFO, "connection_closed", LOG_S("direction", direction_name(tunnel->direction)),
         LOG_S("reason", reason_word(reason)), LOG_S("source", text.source),
         LOG_S("source_identity", tunnel_source_identity(tunnel)),
         LOG_S("destination", text.destination),
@@ -165,13 +158,9 @@ void tunnel_record_end(struct tunnel *tunnel, enum reason reason)
         telemetry_add(tunnel->workspace->telemetry, COUNTER_DISCOVERY_WAITING, -1);
     if (!tunnel->flow) {
         tunnel->flow = tunnel_flow(tunnel);
-        stat_add(&tunnel->flow->opened, 1);
+        flow_opened(tunnel->flow);
     }
-    if (tunnel->is_opened)
-        stat_add(&tunnel->flow->open, (uint64_t)-1);
-    stat_add(&tunnel->flow->ended[reason], 1);
-    stat_add(&tunnel->flow->duration_count, 1);
-    stat_add(&tunnel->flow->duration_sum_us, age_ns / 1000);
+    flow_ended(tunnel->flow, reason, age_ns);
     if (reason_is_error(reason))
         tunnel_log_refused(tunnel, reason);
     if (tunnel->workspace->settings->access_log ||
@@ -186,7 +175,7 @@ static json_t *tunnel_describe(const struct tunnel *tunnel, uint64_t now_ns)
     const struct service *service = tunnel->service;
     return json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "direction",
-        direction_name(tunnel), "state", tunnel_step_name(tunnel->step), "client_state",
+        direction_name(tunnel->direction), "state", tunnel_step_name(tunnel->step), "client_state",
         conn_state_name(tunnel->client.state), "server_state",
         conn_state_name(tunnel->server.state), "source", text.source, "original_destination",
         text.destination, "service", service && service->is_known ? service->name : "", "endpoint",

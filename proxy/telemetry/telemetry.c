@@ -72,7 +72,7 @@ static void text_label(struct label_text *text, const char *name, const char *va
     text_byte(text, '"');
 }
 
-static const char *direction_name(enum direction direction)
+const char *direction_name(enum direction direction)
 {
     return direction == DIRECTION_INBOUND ? "inbound" : "outbound";
 }

@@ -33,6 +33,7 @@ const char *reason_help(enum reason reason);
 bool reason_is_error(enum reason reason);
 
 enum direction { DIRECTION_INBOUND, DIRECTION_OUTBOUND };
+const char *direction_name(enum direction direction); /* "inbound", "outbound" */
 
 /*
  * The labels of a connection. Strings need to live only during the call that gets them; "" where
