@@ -66,17 +66,6 @@ const char *log_level_name(enum log_level level)
     return level_names[level];
 }
 
-bool log_format_parse(struct slice name, enum log_format *format)
-{
-    if (slice_eq_str(name, "text"))
-        *format = LOG_TEXT;
-    else if (slice_eq_str(name, "json"))
-        *format = LOG_JSON;
-    else
-        return false;
-    return true;
-}
-
 uint64_t log_lines_dropped(void)
 {
     return atomic_load(&logger.dropped);

@@ -70,9 +70,6 @@ bool log_is_on(enum log_level level);
 bool log_level_parse(struct slice name, enum log_level *level);
 const char *log_level_name(enum log_level level);
 
-/* False for anything but "text" and "json". */
-bool log_format_parse(struct slice name, enum log_format *format);
-
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n);
 bool log_limit_pass(struct log_limit *limit, uint64_t *suppressed);
 

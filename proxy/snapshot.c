@@ -79,16 +79,6 @@ bool snapshot_set_endpoints(struct snapshot *snapshot, struct endpoints *endpoin
     return ok;
 }
 
-void snapshot_remove_service(struct snapshot *snapshot, struct slice resource)
-{
-    service_drop(map_remove(&snapshot->services, resource));
-}
-
-void snapshot_remove_endpoints(struct snapshot *snapshot, struct slice name)
-{
-    endpoints_drop(map_remove(&snapshot->endpoints, name));
-}
-
 struct service *snapshot_service(const struct snapshot *snapshot, struct slice resource)
 {
     return map_get(&snapshot->services, resource);

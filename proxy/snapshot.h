@@ -30,8 +30,6 @@ void snapshot_drop(struct snapshot *snapshot);
 void snapshot_set_workload(struct snapshot *snapshot, struct workload *workload);
 bool snapshot_set_service(struct snapshot *snapshot, struct service *service) MUST_USE;
 bool snapshot_set_endpoints(struct snapshot *snapshot, struct endpoints *endpoints) MUST_USE;
-void snapshot_remove_service(struct snapshot *snapshot, struct slice resource);
-void snapshot_remove_endpoints(struct snapshot *snapshot, struct slice name);
 
 /* NULL: the controller has not been asked, or has not answered yet. Not held for the caller. */
 struct service *snapshot_service(const struct snapshot *snapshot, struct slice resource);

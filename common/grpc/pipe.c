@@ -66,12 +66,6 @@ void grpc_pipe_done_sending(struct grpc_pipe *pipe)
     grpc_session_has_output(pipe);
 }
 
-void grpc_pipe_drop_queue(struct grpc_pipe *pipe)
-{
-    buf_fini(&pipe->out);
-    pipe->sent = 0;
-}
-
 size_t grpc_pipe_take(struct grpc_pipe *pipe, uint8_t *bytes, size_t size, bool *is_end)
 {
     struct slice next = slice_sub(buf_slice(&pipe->out), pipe->sent, size);

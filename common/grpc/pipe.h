@@ -71,9 +71,6 @@ bool grpc_pipe_send(struct grpc_pipe *pipe, struct slice message) MUST_USE;
 /* Ends what is sent after what is queued. */
 void grpc_pipe_done_sending(struct grpc_pipe *pipe);
 
-/* Drops what is queued and not sent. */
-void grpc_pipe_drop_queue(struct grpc_pipe *pipe);
-
 /* Takes up to `size` bytes to send. `is_end`: they were the last. Marks the pipe ready if due. */
 size_t grpc_pipe_take(struct grpc_pipe *pipe, uint8_t *bytes, size_t size, bool *is_end);
 

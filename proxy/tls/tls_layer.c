@@ -80,8 +80,6 @@ struct tls_layer *tls_layer_new(struct svid_tls *tls, struct slice expected,
     BIO_set_data(bio, layer);
     BIO_set_init(bio, 1);
     SSL_set_bio(layer->ssl, bio, bio);
-    /* Certificates, key shares and callbacks are of no use after the handshake. */
-    SSL_set_shed_handshake_config(layer->ssl, 1);
     return layer;
 }
 

@@ -19,7 +19,7 @@
 
 /*
  * Ciphertext on its way out, shared by all layers of a worker: whoever calls a function that may
- * write takes it out (tls_output_take) before another layer is called.
+ * write takes `len` bytes out and sets it to 0 before another layer is called.
  */
 struct tls_output {
     char *data;

@@ -134,10 +134,6 @@ static void test_levels(void **state)
         assert_int_equal(level, i);
     }
     assert_false(log_level_parse(slice_str("INFO"), &level));
-    enum log_format format;
-    assert_true(log_format_parse(slice_str("json"), &format) && format == LOG_JSON);
-    assert_true(log_format_parse(slice_str("text"), &format) && format == LOG_TEXT);
-    assert_false(log_format_parse(slice_str(""), &format));
 }
 
 static void limited(void)
