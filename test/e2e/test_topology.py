@@ -2,6 +2,7 @@
 import os
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -101,6 +102,24 @@ def test_nothing_is_left_after_a_failure():
     assert process.exit_code == -signal.SIGKILL
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_nothing_is_left_after_sigterm(tmp_path):
+    story = ("import sys, time; from mesh import Mesh\n"
+             "with Mesh(start_controller=False) as mesh:\n"
+             "    mesh.node('server').run_app('echo.py', '8080')\n"
+             "    print(mesh.folder, flush=True)\n"
+             "    time.sleep(60)\n")
+    folder = os.path.dirname(os.path.abspath(__file__))
+    python = subprocess.Popen(["/usr/bin/python3", "-c", story], stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.DEVNULL,
+                              env={**os.environ, "PYTHONPATH": folder, "TMPDIR": str(tmp_path)})
+    made = python.stdout.readline().strip()
+    assert os.path.isdir(made)
+    python.terminate()
+    python.communicate(timeout=20)
+    assert python.returncode == 143
+    assert os.listdir(tmp_path) == []
 
 
 def test_waiting_has_a_deadline():

@@ -3,6 +3,7 @@ import contextlib
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -156,6 +157,9 @@ class Mesh:
 
     def __init__(self, trust_domain="cluster.local", start_controller=True, keep_folder=False,
                  **controller_options):
+        # Who ends us politely (timeout, a CI runner) ends us through __exit__.
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         self._closing = contextlib.ExitStack()
         self._processes, self._pods = [], []
         self.trust_domain = trust_domain
