@@ -207,7 +207,7 @@ struct json_t *tunnel_describe_memory(const struct workspace *workspace)
         buffered += conn_buffered(&tunnel->client) + conn_buffered(&tunnel->server);
         layers += !!tunnel->client.tls + !!tunnel->server.tls;
     }
-    size_t scratch = CONN_READ_MAX_BYTES * 2 + workspace->conns.output.size;
+    size_t scratch = CONN_READ_MAX_BYTES + workspace->conns.output.size;
     /* The tunnels' own: the one that gives memory back belongs to nobody. */
     size_t timers = workspace->timers.count - timer_is_set(&workspace->trim);
     return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "tunnels", (json_int_t)workspace->n_tunnels,

@@ -8,28 +8,33 @@
 #include <unistd.h>
 
 #define OUT_MAX_BYTES (2 * CONN_READ_MAX_BYTES)
-/* Everything that one read brought, decrypted, with what was left of a record before it. */
-#define PLAIN_BYTES (CONN_READ_MAX_BYTES + 2 * TLS_RECORD_MAX_BYTES)
+/*
+ * What one read brought is decrypted into the place where it lies, less memory to go through:
+ * `plain` begins so far before `in` that the plaintext, with that of a record of which BoringSSL
+ * had a part already, never catches up with the ciphertext that is still to be read.
+ */
+#define HEADROOM_BYTES (2 * TLS_RECORD_MAX_BYTES)
+#define PLAIN_BYTES    (HEADROOM_BYTES + CONN_READ_MAX_BYTES)
 
 bool conn_shared_init(struct conn_shared *shared, struct event_base *base)
 {
     size_t output_size = tls_output_size(PLAIN_BYTES);
     *shared = (struct conn_shared){
         .base = base,
-        .in = malloc(CONN_READ_MAX_BYTES),
         .plain = malloc(PLAIN_BYTES),
         .output = {.data = malloc(output_size), .size = output_size},
         .bio_methods = tls_layer_methods(),
     };
-    if (shared->in && shared->plain && shared->output.data && shared->bio_methods)
+    if (shared->plain && shared->output.data && shared->bio_methods) {
+        shared->in = shared->plain + HEADROOM_BYTES;
         return true;
+    }
     conn_shared_fini(shared);
     return false;
 }
 
 void conn_shared_fini(struct conn_shared *shared)
 {
-    free(shared->in);
     free(shared->plain);
     free(shared->output.data);
     if (shared->bio_methods)

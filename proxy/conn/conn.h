@@ -25,8 +25,8 @@
 /* What the connections of one worker share. */
 struct conn_shared {
     struct event_base *base;
-    char *in;    /* CONN_READ_MAX_BYTES: what read() brought */
-    char *plain; /* the same, decrypted */
+    char *plain; /* what read() brought, decrypted */
+    char *in;    /* CONN_READ_MAX_BYTES in the same memory: what read() brought */
     struct tls_output output;
     BIO_METHOD *bio_methods;
 };
