@@ -61,7 +61,8 @@ enum tls_result tls_layer_handshake(struct tls_layer *layer, struct slice *input
 
 /*
  * Decrypts all of `input`; *len bytes are written to `plain`, also when the result is not TLS_OK.
- * `room` must be at least the input and one record more.
+ * `room` must be at least the input and one record more. The two may be in the same memory when
+ * `plain` begins at least two records (TLS_RECORD_MAX_BYTES) before the input.
  */
 enum tls_result tls_layer_read(struct tls_layer *layer, struct slice input, char *plain,
                                size_t room, size_t *len) MUST_USE;
