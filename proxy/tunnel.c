@@ -155,12 +155,25 @@ static bool ends_by_reset(enum reason reason)
     return reason != REASON_DONE && reason != REASON_TLS_FAILED && reason != REASON_PEER_REJECTED;
 }
 
+/*
+ * The far proxy took the connection and reset it without a byte: its application is not there. The
+ * balancer must learn of that as of a refused connection, or what fails fast attracts more.
+ */
+static void tunnel_judge_endpoint(struct tunnel *tunnel, enum reason reason)
+{
+    if (tunnel->direction == DIRECTION_OUTBOUND && tunnel->step == STEP_RELAY &&
+        reason == REASON_SERVER_RESET && tunnel->bytes_received == 0)
+        attempts_failed(&tunnel->attempts, tunnel_connect_timeout_ms(tunnel) * NS_PER_MS,
+                        clock_now_ns());
+}
+
 enum tunnel_step tunnel_end(struct tunnel *tunnel, enum reason reason)
 {
     if (tunnel->step == STEP_ENDED)
         return STEP_ENDED;
     struct workspace *workspace = tunnel->workspace;
     tunnel_record_end(tunnel, reason);
+    tunnel_judge_endpoint(tunnel, reason);
     /* A TLS failure while relaying, or on the way out, cuts the other side's stream. */
     bool is_reset = ends_by_reset(reason) || tunnel->step == STEP_RELAY;
     bool is_cut = reason != REASON_DONE && (is_reset || tunnel->direction == DIRECTION_OUTBOUND);

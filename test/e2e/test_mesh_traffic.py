@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from mesh import (IS_SANITIZED, Mesh, call, receive, receive_all, reset, wait_until, web_and_api)
+from mesh import (IS_SANITIZED, Mesh, call, is_refused, receive, receive_all, reset, wait_until, web_and_api)
 
 
 @pytest.fixture
@@ -25,6 +25,14 @@ def test_a_vip_balances_over_its_pods(mesh):
                               service="demo/api", tls="mutual",
                               destination_identity=apis[0].identity)
     assert opened == 80
+
+
+def test_a_dead_application_is_avoided(mesh):
+    """Its proxy still takes connections; only their quick end tells that nobody is behind it."""
+    web, apis, service = web_and_api(mesh, apis=2)
+    apis[0].apps[0].kill()
+    failed = sum(is_refused(web, *service.vip) for _ in range(60))
+    assert failed <= 6, f"{failed} of 60 calls went to the pod whose application is dead"
 
 
 def test_a_dead_proxy_is_tried_around(mesh):
