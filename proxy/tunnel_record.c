@@ -210,9 +210,11 @@ struct json_t *tunnel_describe_memory(const struct workspace *workspace)
     size_t scratch = CONN_READ_MAX_BYTES + workspace->conns.output.size;
     /* The tunnels' own: the one that gives memory back belongs to nobody. */
     size_t timers = workspace->timers.count - timer_is_set(&workspace->trim);
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "tunnels", (json_int_t)workspace->n_tunnels,
-                     "tunnel_bytes", (json_int_t)(workspace->n_tunnels * sizeof(struct tunnel)),
-                     "buffered_bytes", (json_int_t)buffered, "tls_connections", (json_int_t)layers,
-                     "tls_layer_bytes", (json_int_t)(layers * sizeof(struct tls_layer)), "timers",
-                     (json_int_t)timers, "scratch_bytes", (json_int_t)scratch);
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "tunnels",
+                     (json_int_t)workspace->n_tunnels, "tunnel_bytes",
+                     (json_int_t)(workspace->n_tunnels * sizeof(struct tunnel)), "buffered_bytes",
+                     (json_int_t)buffered, "tls_connections", (json_int_t)layers, "tls_layer_bytes",
+                     (json_int_t)(layers * sizeof(struct tls_layer)), "waiting_bytes",
+                     (json_int_t)workspace->conns.waiting_bytes, "timers", (json_int_t)timers,
+                     "scratch_bytes", (json_int_t)scratch);
 }

@@ -191,6 +191,7 @@ static enum conn_output conn_send(struct conn *conn, struct slice data)
     }
     if (!buf_append(&conn->out, data.ptr + sent, data.len - sent))
         return CONN_SHED;
+    conn->shared->waiting_bytes += data.len - sent;
     if (!event_pending(&conn->writable, EV_WRITE, NULL))
         event_add(&conn->writable, NULL);
     return CONN_BLOCKED;
@@ -238,6 +239,8 @@ struct conn_input conn_read(struct conn *conn)
     char *in = conn->shared->in;
     size_t len = conn_take_early(conn);
     if (len == 0) {
+        if (conn->shared->waiting_bytes > CONN_WAITING_MAX_BYTES)
+            conn->read_bytes = CONN_READ_MIN_BYTES;
         len = conn_receive(conn, in, conn->read_bytes, &input.end);
         if (len == conn->read_bytes && len < CONN_READ_MAX_BYTES)
             conn->read_bytes *= 2;
@@ -283,6 +286,7 @@ enum conn_output conn_flush(struct conn *conn)
         return CONN_BROKEN;
     }
     buf_consume(&conn->out, (size_t)n);
+    conn->shared->waiting_bytes -= (size_t)n;
     if (buf_len(&conn->out))
         return CONN_BLOCKED;
     event_del(&conn->writable);
@@ -343,6 +347,7 @@ void conn_close(struct conn *conn, bool abort)
     }
     tls_layer_free(conn->tls);
     conn->tls = NULL;
+    conn->shared->waiting_bytes -= buf_len(&conn->out);
     buf_fini(&conn->early);
     buf_fini(&conn->out);
     conn_set_state(conn, CONN_CLOSED);

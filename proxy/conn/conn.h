@@ -16,9 +16,14 @@
 #include "common/buf.h"
 #include "proxy/tls/tls_layer.h"
 
-/* A read starts small and doubles while the socket fills it and the other side takes it all. */
-#define CONN_READ_MIN_BYTES (16 * 1024)
-#define CONN_READ_MAX_BYTES (256 * 1024)
+/*
+ * A read starts small and doubles while the socket fills it and the other side takes it all. When
+ * more than CONN_WAITING_MAX_BYTES wait to be written in all connections of a worker together,
+ * every read is small: a thousand slow readers do not hold a thousand large buffers.
+ */
+#define CONN_READ_MIN_BYTES    (16 * 1024)
+#define CONN_READ_MAX_BYTES    (512 * 1024)
+#define CONN_WAITING_MAX_BYTES (8 * 1024 * 1024)
 /* What may be read ahead of the relay: a ClientHello, or data behind the last handshake message. */
 #define CONN_EARLY_MAX_BYTES (32 * 1024)
 
@@ -29,6 +34,7 @@ struct conn_shared {
     char *in;    /* CONN_READ_MAX_BYTES in the same memory: what read() brought */
     struct tls_output output;
     BIO_METHOD *bio_methods;
+    size_t waiting_bytes; /* in `out` of all connections */
 };
 bool conn_shared_init(struct conn_shared *shared, struct event_base *base) MUST_USE;
 void conn_shared_fini(struct conn_shared *shared);

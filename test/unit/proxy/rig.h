@@ -435,8 +435,9 @@ static inline void rig_expect_nothing_left(struct rig *rig)
     for (int side = RIG_OUT; side <= RIG_IN; side++)
         for (unsigned i = 0; i < rig->n_workers; i++) {
             json_t *memory = rig_inspect(rig, rig->workers[side][i], WORKER_MEMORY);
-            static const char *const none[] = {"tunnels", "buffered_bytes", "timers"};
-            for (size_t k = 0; k < 3; k++)
+            static const char *const none[] = {"tunnels", "buffered_bytes", "waiting_bytes",
+                                               "timers"};
+            for (size_t k = 0; k < 4; k++)
                 assert_int_equal(json_integer_value(json_object_get(memory, none[k])), 0);
         }
 }

@@ -149,7 +149,7 @@ static void test_bulk_and_back_pressure(void **state)
                  json_integer_value(json_object_get(one, "bytes_buffered")) > 0;
              }));
     json_t *memory = rig_inspect(rig, rig->workers[RIG_OUT][0], WORKER_MEMORY);
-    assert_true(json_integer_value(json_object_get(memory, "buffered_bytes")) < (2 << 20));
+    assert_true(json_integer_value(json_object_get(memory, "buffered_bytes")) < (4 << 20));
     bulk_receive(server);
     bulk_receive(client);
     pthread_join(up, NULL);
