@@ -118,7 +118,7 @@ PROTO_GEN := $(patsubst %.proto,$(BUILD)/gen/%.pb-c.c,$(PROTO_SRC)) \
 PROTO_OBJ := $(PROTO_GEN:.c=.o)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench lint fmt readme \
+.PHONY: all deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench soak lint fmt readme \
         fuzz fuzz-run install clean help print-sources compile_commands.json
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -218,6 +218,11 @@ demo: deps ## build a mesh in network namespaces and show what it does; KEEP=1 l
 bench: deps-bench ## measure beside HAProxy; prints a table and writes build/bench.json
 	@$(MAKE) --no-print-directory all $(BUILD)/test/bench/load
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench.py
+
+MINUTES ?= 60
+soak: deps ## traffic while everything changes, for MINUTES (60); best with SAN=1
+	@$(MAKE) --no-print-directory all
+	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/soak.py --minutes $(MINUTES)
 
 # Installs what is missing, so that `make demo` and `make test` work on a bare machine.
 deps: ## install what building and testing need from Debian, if something is missing
