@@ -244,7 +244,7 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
     struct admin_http *admin = arg;
     struct timeval pause = clock_timeval_ms(ADMIN_ACCEPT_PAUSE_MS);
-    LOG_LIMITED(LOG_WARN, "admin_accept_failed", LOG_S("reason", strerror(errno)));
+    LOG_LIMITED(LOG_WARN, "admin_accept_failed", LOG_S("error", strerror(errno)));
     evconnlistener_disable(listener);
     if (event_add(admin->accept_again, &pause) < 0)
         evconnlistener_enable(listener);

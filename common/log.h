@@ -2,9 +2,12 @@
  * Log lines: one event a line, text (`key=value`) or JSON, on standard output.
  *
  * An event has a stable name in snake_case and fields; people grep for the name, machines read the
- * fields. The logger is the only global mutable state of a program and may be called from every
- * thread. It never blocks: a line that the reader of standard output has no room for is dropped and
- * counted, and the next line that gets through carries `lines_dropped`.
+ * fields. Fields that say the same are called the same in all programs: `error` is a text for
+ * people, `reason` one word of a list (proxy/telemetry/reasons.def), `identity` a SPIFFE ID,
+ * `address` a peer's address and port, `node` the namespace/pod of a proxy. The logger is the only
+ * global mutable state of a program and may be called from every thread. It never blocks: a line
+ * that the reader of standard output has no room for is dropped and counted, and the next line that
+ * gets through carries `lines_dropped`.
  *
  *     LOG(LOG_WARN, "connection_refused", LOG_S("policy", name), LOG_I("port", port));
  *     {"time":"2026-01-31T12:00:00.123Z","level":"warn","event":"connection_refused",...}

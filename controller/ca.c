@@ -237,7 +237,7 @@ void ca_warn_expiry(const struct ca *ca)
     int64_t left_sec = ca->not_after - clock_wall_sec();
     if (left_sec < (ca->not_after - ca->not_before) / EXPIRES_SOON_DIVISOR)
         LOG(LOG_WARN, "root_expires_soon", LOG_S("root", trust_anchors_name(ca->anchors, 0)),
-            LOG_I("left_sec", left_sec));
+            LOG_I("expires_in_sec", left_sec));
 }
 
 bool ca_issue(struct ca *ca, EVP_PKEY *public_key, struct slice spiffe_id, struct ca_leaf *leaf,

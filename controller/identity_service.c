@@ -151,12 +151,12 @@ static void answer(struct identity_service *service, struct grpc_stream *stream,
     }
     count(service, outcome);
     if (outcome->code == GRPC_OK)
-        LOG(LOG_INFO, "identity_certified", LOG_S("id", outcome->id), LOG_S("peer", peer),
+        LOG(LOG_INFO, "identity_certified", LOG_S("identity", outcome->id), LOG_S("address", peer),
             LOG_I("not_after", outcome->leaf.not_after));
     else
-        LOG_LIMITED(LOG_WARN, "identity_refused", LOG_S("peer", peer),
+        LOG_LIMITED(LOG_WARN, "identity_refused", LOG_S("address", peer),
                     LOG_S("code", grpc_code_name(outcome->code)),
-                    LOG_S("reason", outcome->err.text));
+                    LOG_S("error", outcome->err.text));
     grpc_stream_end(stream, outcome->code, outcome->code == GRPC_OK ? "" : outcome->err.text);
 }
 

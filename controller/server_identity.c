@@ -67,7 +67,7 @@ static bool renew(struct server_identity *identity, struct err *err)
     int64_t now_sec = clock_wall_sec();
     int64_t left_sec = svid_not_after(svid) - now_sec;
     identity->renew_at = now_sec + (int64_t)jitter_around((uint64_t)left_sec * 2 / 3, RENEW_JITTER);
-    LOG(LOG_INFO, "server_certificate", LOG_SL("id", svid_id(svid)->text),
+    LOG(LOG_INFO, "server_certificate", LOG_SL("identity", svid_id(svid)->text),
         LOG_S("serial", svid_serial(svid)), LOG_I("not_after", svid_not_after(svid)));
     ca_warn_expiry(identity->ca);
     return true;
@@ -98,7 +98,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
             identity->failures = 0;
         } else {
             identity->failures++;
-            LOG_LIMITED(LOG_ERROR, "server_certificate_failed", LOG_S("reason", err.text),
+            LOG_LIMITED(LOG_ERROR, "server_certificate_failed", LOG_S("error", err.text),
                         LOG_I("attempt", identity->failures));
         }
     }

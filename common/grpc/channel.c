@@ -84,7 +84,7 @@ static void attempt_failed(struct grpc_channel *channel, const struct err *err)
     channel->lost_err = *err;
     channel->has_lost = true;
     LOG(LOG_DEBUG, "grpc_connect_failed", LOG_S("target", channel->options.target),
-        LOG_S("reason", err->text));
+        LOG_S("error", err->text));
     retry_later(channel);
     tell_state(channel, false, err);
     fail_impatient(channel, err);

@@ -17,7 +17,7 @@
 static void pause_accepting(struct grpc_server *server, int error)
 {
     struct timeval pause = clock_timeval_ms(SERVER_ACCEPT_PAUSE_MS);
-    LOG_LIMITED(LOG_WARN, "grpc_accept_paused", LOG_S("reason", strerror(error)));
+    LOG_LIMITED(LOG_WARN, "grpc_accept_paused", LOG_S("error", strerror(error)));
     if (event_add(server->accept_again, &pause) == 0)
         event_del(server->acceptable);
 }
@@ -55,7 +55,7 @@ static void take_connection(struct grpc_server *server, int fd, const struct soc
     }
     svid_tls_drop(tls);
     server->stats.refused++;
-    LOG_LIMITED(LOG_WARN, "grpc_connection_refused", LOG_S("reason", err.text));
+    LOG_LIMITED(LOG_WARN, "grpc_connection_refused", LOG_S("error", err.text));
 }
 
 /* True: there may be more to accept. */

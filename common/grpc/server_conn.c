@@ -57,10 +57,10 @@ static void on_lost(void *owner, const struct err *err)
     addr_format(&conn->peer, text);
     if (!conn->is_up) {
         conn->server->stats.handshake_failures++;
-        LOG_LIMITED(LOG_WARN, "grpc_handshake_failed", LOG_S("peer", text),
-                    LOG_S("reason", err->text));
+        LOG_LIMITED(LOG_WARN, "grpc_handshake_failed", LOG_S("address", text),
+                    LOG_S("error", err->text));
     } else {
-        LOG(LOG_DEBUG, "grpc_connection_closed", LOG_S("peer", text), LOG_S("reason", err->text));
+        LOG(LOG_DEBUG, "grpc_connection_closed", LOG_S("address", text), LOG_S("error", err->text));
     }
     grpc_conn_close(conn);
 }

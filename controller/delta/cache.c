@@ -32,7 +32,7 @@ static struct resource *delta_compile(struct delta_cache *cache, enum resource_t
     }
     cache->stats.compile_failed++;
     LOG_LIMITED(LOG_ERROR, "compile_failed", LOG_S("type", resource_type_url(type)),
-                LOG_S("resource", name), LOG_S("reason", "out of memory"));
+                LOG_S("resource", name), LOG_S("error", "out of memory"));
     return NULL;
 }
 

@@ -48,7 +48,7 @@ static void on_nack(void *context, const struct delta_nack *nack)
     LOG(nack->is_repeated ? LOG_DEBUG : LOG_WARN, "resource_refused",
         LOG_S("node", stream_node(stream)), LOG_S("identity", stream->identity),
         LOG_S("type", resource_type_url(nack->type)), LOG_SL("resources", nack->names),
-        LOG_I("more", nack->n_left_out), LOG_I("code", nack->code), LOG_S("reason", nack->message));
+        LOG_I("more", nack->n_left_out), LOG_I("code", nack->code), LOG_S("error", nack->message));
     char *text;
     if (asprintf(&text, "%.*s: %.512s", SLICE_ARG(nack->names), nack->message) < 0)
         return;
@@ -65,7 +65,7 @@ static void on_hidden(void *context, const struct delta_entry *entry)
     LOG(LOG_WARN, "workload_hidden", LOG_S("node", stream_node(stream)),
         LOG_S("identity", stream->identity), LOG_S("address", stream->address),
         LOG_S("resource", entry->name),
-        LOG_S("reason", "the pod has another identity than the peer"));
+        LOG_S("error", "the pod has another identity than the peer"));
 }
 
 static void on_too_large(void *context, const struct delta_entry *entry)
@@ -150,7 +150,7 @@ static void on_message(void *context, struct grpc_stream *grpc, struct slice mes
     if (!request) {
         stream->streams->n_bad_requests++;
         LOG_LIMITED(LOG_WARN, "bad_request", LOG_S("node", stream_node(stream)),
-                    LOG_S("identity", stream->identity), LOG_S("reason", err.text));
+                    LOG_S("identity", stream->identity), LOG_S("error", err.text));
         delta_stream_end(stream, GRPC_INVALID_ARGUMENT, err.text);
         return;
     }
@@ -161,7 +161,7 @@ static void on_message(void *context, struct grpc_stream *grpc, struct slice mes
     } else if (!delta_state_request(&stream->state, type, request, &err)) {
         stream->streams->n_overflows++;
         LOG_LIMITED(LOG_WARN, "stream_overflow", LOG_S("node", stream_node(stream)),
-                    LOG_S("identity", stream->identity), LOG_S("reason", err.text));
+                    LOG_S("identity", stream->identity), LOG_S("error", err.text));
         delta_stream_end(stream, GRPC_RESOURCE_EXHAUSTED, err.text);
     }
     delta_request_free(request);
@@ -277,7 +277,7 @@ void delta_stream_accept(struct delta_streams *streams, struct grpc_stream *grpc
         streams->n_unauthenticated++;
         LOG_LIMITED(LOG_WARN, "discovery_refused",
                     LOG_S("address", addr_format(grpc_stream_peer_addr(grpc), address)),
-                    LOG_SL("identity", grpc_stream_peer_id(grpc)), LOG_S("reason", objection));
+                    LOG_SL("identity", grpc_stream_peer_id(grpc)), LOG_S("error", objection));
         grpc_stream_end(grpc, code, objection);
         return;
     }

@@ -111,7 +111,7 @@ static void control_on_certificate(void *context, struct svid *svid)
     }
     if (!mesh_tls_init(&tls, svid, &control->tls_error)) {
         /* The one before is still good; the next renewal brings another. */
-        LOG(LOG_ERROR, "certificate_unusable", LOG_S("why", control->tls_error.text));
+        LOG(LOG_ERROR, "certificate_unusable", LOG_S("error", control->tls_error.text));
         return;
     }
     control->callbacks.publish_tls(control->callbacks.context, &tls.workers);

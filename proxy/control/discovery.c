@@ -106,7 +106,7 @@ static void discovery_lost(struct discovery *discovery)
     telemetry_add(settings->telemetry, COUNTER_CONTROL_FAILURES, 1);
     if (!discovery->is_lost_told)
         LOG(LOG_WARN, "control_lost", LOG_S("controller", settings->controller),
-            LOG_S("why", discovery->last_error.text), LOG_I("retry_ms", wait_ms));
+            LOG_S("error", discovery->last_error.text), LOG_I("retry_ms", wait_ms));
     discovery->is_lost_told = true;
     discovery->is_found_told = false;
 }
@@ -159,7 +159,7 @@ static bool discovery_nack(struct discovery *discovery, const DeltaDiscoveryResp
     discovery->last_nack = *refusal;
     discovery->nacks++;
     telemetry_add(discovery->settings.telemetry, COUNTER_CONTROL_NACKS, 1);
-    LOG_LIMITED(LOG_WARN, "resource_refused", LOG_S("why", refusal->text),
+    LOG_LIMITED(LOG_WARN, "resource_refused", LOG_S("error", refusal->text),
                 LOG_S("type", response->type_url), LOG_S("nonce", response->nonce));
     if (!request_reply(&discovery->held_back, response->type_url, response->nonce, refusal))
         return false;

@@ -184,7 +184,7 @@ static void identity_failed(struct identity *identity)
     identity->retry_at_ns = clock_now_ns() + wait_ms * NS_PER_MS;
     telemetry_add(settings->telemetry, COUNTER_CERTIFICATE_FAILURES, 1);
     int64_t left_sec = identity->svid ? svid_not_after(identity->svid) - clock_wall_sec() : 0;
-    LOG(LOG_WARN, "certificate_failed", LOG_S("why", identity->error.text),
+    LOG(LOG_WARN, "certificate_failed", LOG_S("error", identity->error.text),
         LOG_S("controller", settings->controller), LOG_I("retry_ms", wait_ms),
         LOG_I("expires_in_sec", left_sec));
 }
@@ -239,7 +239,7 @@ static void identity_issued(struct identity *identity)
     identity_end_attempt(identity);
     telemetry_add(identity->settings.telemetry, COUNTER_CERTIFICATES_ISSUED, 1);
     LOG(LOG_INFO, "certificate_issued", LOG_S("serial", svid_serial(svid)),
-        LOG_SL("id", svid_id(svid)->text), LOG_I("not_after", svid_not_after(svid)),
+        LOG_SL("identity", svid_id(svid)->text), LOG_I("not_after", svid_not_after(svid)),
         LOG_I("renewal", identity->renew_at_ms / 1000));
     identity_warn_of_anchors(svid);
     identity->settings.on_certificate(identity->settings.context, svid);
@@ -255,7 +255,7 @@ static void identity_watch_expiry(struct identity *identity, int64_t now_ms)
     int64_t lifetime_ms = identity_lifetime_ms(identity);
     if (now_ms >= end_ms) {
         LOG(LOG_ERROR, "certificate_expired", LOG_S("serial", svid_serial(identity->svid)),
-            LOG_S("why", identity->last_error.text));
+            LOG_S("error", identity->last_error.text));
         svid_drop(identity->svid);
         identity->svid = NULL;
         identity->settings.on_certificate(identity->settings.context, NULL);
@@ -263,7 +263,7 @@ static void identity_watch_expiry(struct identity *identity, int64_t now_ms)
         identity->is_warned = true;
         LOG(LOG_WARN, "certificate_expiring", LOG_S("serial", svid_serial(identity->svid)),
             LOG_I("expires_in_sec", (end_ms - now_ms) / 1000),
-            LOG_S("why", identity->last_error.text));
+            LOG_S("error", identity->last_error.text));
     }
 }
 

@@ -152,7 +152,7 @@ def test_a_refusal_is_logged_once_and_does_not_loop(shared, stream):
     stream.expect_silence()
     assert shared.metric("nacks_total", type="Endpoints") == before + 1
     logged = shared.process.events("resource_refused", node="shop/web-1", resources=ENDPOINTS)
-    assert [entry["reason"] for entry in logged] == ["endpoints[0].port: 8080 is not to our taste"]
+    assert [entry["error"] for entry in logged] == ["endpoints[0].port: 8080 is not to our taste"]
     stream.nack(refused, "once more")  # its nonce is closed
     stream.expect_silence()
     path = shared.manifests.put(pod("api-3", "api", "10.0.0.4"))
