@@ -57,7 +57,8 @@ CONTROLLER_LIBS := -lyaml
 # In the order of what happens, so that reading the lists is reading the architecture; `make lint`
 # tells what is missing.
 COMMON_SRC := $(addprefix common/, \
-    err.c log.c buf.c arena.c map.c cidr.c options.c file.c jitter.c mailbox.c admin_http.c \
+    err.c log.c buf.c arena.c map.c cidr.c options.c file.c jitter.c mailbox.c confine.c usage.c \
+    text.c admin_http.c admin_log_level.c \
     spiffe.c x509_time.c ed25519.c trust_anchors.c svid_verify.c svid_cache.c svid.c svid_tls.c) \
   $(addprefix common/grpc/, \
     status.c metadata.c framing.c answer.c glitch.c \
@@ -89,7 +90,7 @@ CONTROLLER_SRC := $(addprefix controller/, \
 
 # The corridor of a connection, then what it is decided by, then what looks on.
 PROXY_SRC := $(addprefix proxy/, \
-    main.c options.c confine.c process.c worker.c workspace.c \
+    main.c options.c process.c worker.c workspace.c \
     accept/listener.c accept/original_dst.c \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
     detect/client_hello.c tls/tls_layer.c \
@@ -101,10 +102,10 @@ PROXY_SRC := $(addprefix proxy/, \
     control/discovery.c control/request.c control/resources.c \
     snapshot.c config/workload.c config/service.c config/endpoints.c wire.c) \
   $(addprefix proxy/admin/, \
-    admin.c gather.c text.c html.c endpoint_json.c readiness.c usage.c \
+    admin.c gather.c html.c endpoint_json.c readiness.c \
     page_index.c page_livez.c page_readyz.c page_metrics.c page_config.c page_services.c \
-    page_endpoints.c page_connections.c page_certificates.c page_policies.c page_log_level.c \
-    page_memory.c page_drain.c page_quit.c)
+    page_endpoints.c page_connections.c page_certificates.c page_policies.c page_memory.c \
+    page_drain.c page_quit.c)
 
 PROTO_SRC := $(addprefix proto/, node.proto status.proto discovery.proto identity.proto \
     resources.proto)

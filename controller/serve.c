@@ -4,11 +4,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/confine.h"
 #include "common/grpc/server.h"
 #include "common/log.h"
 #include "common/version.h"
@@ -275,26 +274,10 @@ static void stop(struct controller *controller)
         event_base_free(controller->base);
 }
 
-/* Private keys are in memory: no core file, no debugger of the same user; and a descriptor for each
- * of ten thousand proxies. */
-static void prepare_process(void)
-{
-    signal(SIGPIPE, SIG_IGN);
-#ifndef __SANITIZE_ADDRESS__ /* its leak checker attaches as a debugger does */
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-}
-
 int serve(const struct settings *settings)
 {
-    prepare_process();
     log_setup((enum log_level)settings->log_level, (enum log_format)settings->log_format);
+    confine_process(1);
     struct err err;
     struct controller controller = {.settings = settings};
     problems_init(&controller.problems);

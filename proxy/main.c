@@ -6,7 +6,7 @@
 
 #include "common/log.h"
 #include "common/version.h"
-#include "proxy/confine.h"
+#include "common/confine.h"
 #include "proxy/options.h"
 #include "proxy/process.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "common/admin_http.h"
-#include "common/log.h"
+#include "common/admin_log_level.h"
 #include "controller/admin/home.h"
 #include "controller/admin/metrics.h"
 #include "controller/admin/pages.h"
@@ -71,23 +71,6 @@ static void serve_config(struct admin_request *request, void *context)
     admin_reply_json(request, settings_json(&options_serve, admin->sources.settings));
 }
 
-static void serve_log_level(struct admin_request *request, void *context)
-{
-    (void)context;
-    if (admin_request_is_post(request)) {
-        const char *name = admin_request_param(request, "level");
-        enum log_level level;
-        if (!name || !log_level_parse(slice_str(name), &level)) {
-            admin_reply_text(request, 400, "level: \"%s\" is none of debug, info, warn, error",
-                             name ? name : "");
-            return;
-        }
-        log_set_level(level);
-        LOG(LOG_INFO, "log_level_set", LOG_S("level", log_level_name(level)));
-    }
-    admin_reply_text(request, 200, "%s", log_level_name(log_get_level()));
-}
-
 static const struct admin_page pages[] = {
     {"/", "GET", false, "this overview", serve_home},
     {"/livez", "GET", true, "200 while the process runs", serve_livez},
@@ -99,8 +82,7 @@ static const struct admin_page pages[] = {
     {"/certificates", "GET", false, "the root and the controller's own, with the time left",
      serve_certificates},
     {"/config", "GET", false, "the settings in force", serve_config},
-    {"/log-level", "GET POST", false, "read, or set with level=debug|info|warn|error",
-     serve_log_level},
+    {"/log-level", "GET POST", false, ADMIN_LOG_LEVEL_HELP, admin_serve_log_level},
 };
 
 struct admin *admin_start(struct event_base *base, const struct sockaddr_any *listen,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "common/version.h"
 #include "controller/objects/keys.h"
 
@@ -12,12 +13,7 @@
 
 static void put_escaped(struct buf *out, const char *text)
 {
-    for (; text && *text; text++) {
-        if (strchr("<>&\"'", *text))
-            buf_printf(out, "&#%d;", *text);
-        else
-            buf_printf(out, "%c", *text);
-    }
+    (void)!text_html(out, text ? text : ""); /* what does not fit is left out */
 }
 
 static void put_cell(struct buf *out, const char *text)
@@ -27,19 +23,18 @@ static void put_cell(struct buf *out, const char *text)
     buf_printf(out, "</td>");
 }
 
-/* "3 d 4 h", "12 min", "expired". */
-static void put_time(struct buf *out, int64_t seconds)
+static void put_span(struct buf *out, int64_t seconds)
+{
+    char text[TEXT_SPAN_BYTES];
+    buf_printf(out, "%s", text_span(seconds, text));
+}
+
+static void put_time_left(struct buf *out, int64_t seconds)
 {
     if (seconds < 0)
         buf_printf(out, "expired");
-    else if (seconds >= 86400)
-        buf_printf(out, "%" PRId64 " d %" PRId64 " h", seconds / 86400, seconds % 86400 / 3600);
-    else if (seconds >= 3600)
-        buf_printf(out, "%" PRId64 " h %" PRId64 " min", seconds / 3600, seconds % 3600 / 60);
-    else if (seconds >= 60)
-        buf_printf(out, "%" PRId64 " min", seconds / 60);
     else
-        buf_printf(out, "%" PRId64 " s", seconds);
+        put_span(out, seconds);
 }
 
 static void put_problems(const struct problems *problems, struct buf *out)
@@ -61,9 +56,9 @@ static void put_proxy(const struct delta_stream *stream, struct buf *out)
     put_cell(out, stream->identity);
     put_cell(out, stream->address);
     buf_printf(out, "<td>");
-    put_time(out, clock_wall_sec() - stream->since);
+    put_span(out, clock_wall_sec() - stream->since);
     buf_printf(out, "</td><td>");
-    put_time(out, stream->not_after - clock_wall_sec());
+    put_time_left(out, stream->not_after - clock_wall_sec());
     buf_printf(out, "</td><td>%zu</td><td>%" PRIu64 "</td>", stream->state.n_subscriptions,
                stream->state.n_nacks);
     put_cell(out, stream->last_nack);
@@ -97,9 +92,9 @@ static void put_certificates(const struct admin_sources *sources, struct buf *ou
     buf_printf(out, "<td>root of ");
     put_escaped(out, ca_trust_domain(sources->ca));
     buf_printf(out, "</td><td>");
-    put_time(out, ca_root_not_after(sources->ca) - now);
+    put_time_left(out, ca_root_not_after(sources->ca) - now);
     buf_printf(out, "</td></tr>\n<tr><td>the controller's own</td><td>");
-    put_time(out, svid_not_after(server_identity_svid(sources->own_identity)) - now);
+    put_time_left(out, svid_not_after(server_identity_svid(sources->own_identity)) - now);
     buf_printf(out, "</td></tr></table>\n<p>Signed for proxies since the start: %" PRIu64 "</p>\n",
                identity_service_stats(sources->identity).certified);
 }

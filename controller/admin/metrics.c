@@ -1,11 +1,10 @@
 #include "controller/admin/metrics.h"
 
-#include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
+#include <inttypes.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/usage.h"
 #include "common/version.h"
 #include "controller/objects/keys.h"
 
@@ -139,23 +138,14 @@ static void write_grpc(const struct grpc_server *grpc, struct buf *out)
 
 static void write_process(struct buf *out)
 {
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) == 0)
-        buf_printf(out,
-                   "# HELP process_cpu_seconds_total User and system time.\n"
-                   "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.6f\n",
-                   (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-    unsigned long resident = 0;
-    FILE *statm = fopen("/proc/self/statm", "re");
-    if (statm && fscanf(statm, "%*u %lu", &resident) == 1)
-        buf_printf(
-            out,
-            "# HELP process_resident_memory_bytes Resident memory.\n"
-            "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %lu\n",
-            resident * (unsigned long)sysconf(_SC_PAGESIZE));
-    if (statm)
-        fclose(statm);
+    struct usage usage = usage_now();
+    buf_printf(out,
+               "# HELP process_cpu_seconds_total User and system time.\n"
+               "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.6f\n"
+               "# HELP process_resident_memory_bytes Resident memory.\n"
+               "# TYPE process_resident_memory_bytes gauge\n"
+               "process_resident_memory_bytes %" PRIu64 "\n",
+               usage.cpu_seconds, usage.resident_bytes);
 }
 
 void metrics_write(const struct admin_sources *sources, struct buf *out)

@@ -1,5 +1,6 @@
 #include "proxy/admin/admin.h"
 
+#include "common/admin_log_level.h"
 #include "proxy/admin/pages.h"
 
 const struct admin_page admin_pages[] = {
@@ -18,8 +19,7 @@ const struct admin_page admin_pages[] = {
      page_certificates},
     {"/policies", "GET", false, "inbound TLS modes and access policies, as they are understood",
      page_policies},
-    {"/log-level", "GET POST", false, "the log level; POST ?level=debug|info|warn|error sets it",
-     page_log_level},
+    {"/log-level", "GET POST", false, ADMIN_LOG_LEVEL_HELP, admin_serve_log_level},
     {"/memory", "GET", false, "memory and descriptors", page_memory},
     {"/drain", "POST", false, "end when the open connections have ended, as on SIGTERM",
      page_drain},

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "proxy/admin/text.h"
+#include "common/text.h"
 
 #define CELL_MAX_BYTES 1024
 

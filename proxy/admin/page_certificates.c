@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/pages.h"
-#include "proxy/admin/text.h"
+#include "common/text.h"
 
 static json_t *time_json(int64_t wall_sec)
 {

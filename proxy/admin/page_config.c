@@ -3,7 +3,7 @@
 #include "common/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/pages.h"
-#include "proxy/admin/text.h"
+#include "common/text.h"
 
 static json_t *addresses_json(const struct workload *workload)
 {

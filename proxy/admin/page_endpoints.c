@@ -4,7 +4,7 @@
 #include "proxy/admin/endpoint_json.h"
 #include "proxy/admin/gather.h"
 #include "proxy/admin/pages.h"
-#include "proxy/admin/text.h"
+#include "common/text.h"
 
 static json_t *endpoints_json(const struct endpoints *endpoints)
 {

@@ -7,8 +7,8 @@
 #include "proxy/admin/html.h"
 #include "proxy/admin/pages.h"
 #include "proxy/admin/readiness.h"
-#include "proxy/admin/text.h"
-#include "proxy/admin/usage.h"
+#include "common/text.h"
+#include "common/usage.h"
 #include "proxy/telemetry/metrics.h"
 
 #define INDEX_MAX_BYTES (4u << 20)

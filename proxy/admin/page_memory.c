@@ -2,7 +2,7 @@
 
 #include "proxy/admin/gather.h"
 #include "proxy/admin/pages.h"
-#include "proxy/admin/usage.h"
+#include "common/usage.h"
 
 static void on_gathered(void *context, json_t *workers)
 {

@@ -5,7 +5,7 @@
 #include "common/version.h"
 #include "proxy/admin/pages.h"
 #include "proxy/admin/readiness.h"
-#include "proxy/admin/usage.h"
+#include "common/usage.h"
 #include "proxy/telemetry/metrics.h"
 
 #define METRICS_MAX_BYTES (64u << 20)

@@ -5,7 +5,7 @@
 #include "proxy/admin/admin.h"
 #include "proxy/admin/endpoint_json.h"
 #include "proxy/admin/pages.h"
-#include "proxy/admin/text.h"
+#include "common/text.h"
 
 static json_t *backends_json(const struct service *service)
 {

@@ -17,7 +17,6 @@ void page_endpoints(struct admin_request *request, void *context);
 void page_connections(struct admin_request *request, void *context);
 void page_certificates(struct admin_request *request, void *context);
 void page_policies(struct admin_request *request, void *context);
-void page_log_level(struct admin_request *request, void *context);
 void page_memory(struct admin_request *request, void *context);
 void page_drain(struct admin_request *request, void *context);
 void page_quit(struct admin_request *request, void *context);

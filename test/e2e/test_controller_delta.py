@@ -467,10 +467,10 @@ def test_admin_tells_who_is_connected(shared, stream):
     assert shared.metric("root_certificate_seconds_left") > 86400
     assert "shop/web-1" in shared.admin("/").text
     assert shared.admin("/log-level", method="POST", body="level=debug", headers={
-        "Content-Type": "application/x-www-form-urlencoded"}).text == "debug\n"
+        "Content-Type": "application/x-www-form-urlencoded"}).json() == {"level": "debug"}
     assert shared.admin("/log-level", method="POST", body="level=loud", headers={
         "Content-Type": "application/x-www-form-urlencoded"}).status == 400
-    assert shared.admin("/log-level?level=info", method="POST").text == "info\n"
+    assert shared.admin("/log-level?level=info", method="POST").json() == {"level": "info"}
 
 
 def test_nothing_is_left(own):

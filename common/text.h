@@ -1,8 +1,8 @@
 /*
  * Small pieces of text that several pages need. Pure.
  */
-#ifndef OUTRIGGER_PROXY_ADMIN_TEXT_H
-#define OUTRIGGER_PROXY_ADMIN_TEXT_H
+#ifndef OUTRIGGER_COMMON_TEXT_H
+#define OUTRIGGER_COMMON_TEXT_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "proxy/admin/usage.h"
+#include "common/usage.h"
 
 #include <dirent.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-#include "proxy/confine.h"
+#include "common/confine.h"
 
 #include <errno.h>
 #include <malloc.h>

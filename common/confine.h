@@ -1,8 +1,8 @@
 /*
  * What the process gives up, and what it needs of the kernel, before it does anything else.
  */
-#ifndef OUTRIGGER_PROXY_CONFINE_H
-#define OUTRIGGER_PROXY_CONFINE_H
+#ifndef OUTRIGGER_COMMON_CONFINE_H
+#define OUTRIGGER_COMMON_CONFINE_H
 
 /*
  * No core file and no debugger of the same user, for there are keys in memory; no new privileges;

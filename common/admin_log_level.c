@@ -1,9 +1,10 @@
+#include "common/admin_log_level.h"
+
 #include <jansson.h>
 
 #include "common/log.h"
-#include "proxy/admin/pages.h"
 
-void page_log_level(struct admin_request *request, void *context)
+void admin_serve_log_level(struct admin_request *request, void *context)
 {
     (void)context;
     const char *wanted = admin_request_param(request, "level");

@@ -1,4 +1,4 @@
-#include "proxy/admin/text.h"
+#include "common/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * What the process uses, as the kernel and the allocator tell it.
  */
-#ifndef OUTRIGGER_PROXY_ADMIN_USAGE_H
-#define OUTRIGGER_PROXY_ADMIN_USAGE_H
+#ifndef OUTRIGGER_COMMON_USAGE_H
+#define OUTRIGGER_COMMON_USAGE_H
 
 #include <stddef.h>
 #include <stdint.h>
