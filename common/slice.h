@@ -62,4 +62,15 @@ static inline struct slice slice_sub(struct slice s, size_t start, size_t len)
     return (struct slice){s.ptr ? s.ptr + start : NULL, len};
 }
 
+/* Without the bytes of `blanks` at both ends. */
+static inline struct slice slice_trim(struct slice s, const char *blanks)
+{
+    size_t n = strlen(blanks);
+    while (s.len > 0 && memchr(blanks, s.ptr[0], n))
+        s = slice_sub(s, 1, s.len);
+    while (s.len > 0 && memchr(blanks, s.ptr[s.len - 1], n))
+        s.len--;
+    return s;
+}
+
 #endif

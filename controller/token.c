@@ -16,8 +16,7 @@
 #define ED25519_KEY_BYTES 32
 #define KEY_ID_BYTES      16 /* of the public key's SHA-256 */
 #define AUDIENCES_MAX     16
-#define SUBJECT_MAX_BYTES                                                                          \
-    (sizeof(SUBJECT_PREFIX) + TOKEN_LABEL_MAX_BYTES + TOKEN_SUBDOMAIN_MAX_BYTES + 1)
+#define SUBJECT_MAX_BYTES (sizeof(SUBJECT_PREFIX) + DNS_LABEL_MAX_BYTES + DNS_NAME_MAX_BYTES + 1)
 
 struct token_signer {
     EVP_PKEY *key;
@@ -25,36 +24,6 @@ struct token_signer {
 };
 
 /* ---- names ----------------------------------------------------------------------------------- */
-
-/* RFC 1123: [a-z0-9] and inner hyphens, 63 bytes. */
-static bool is_label(struct slice text)
-{
-    if (text.len == 0 || text.len > TOKEN_LABEL_MAX_BYTES || text.ptr[0] == '-' ||
-        text.ptr[text.len - 1] == '-')
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
-            return false;
-    }
-    return true;
-}
-
-/* Labels with dots between them, 253 bytes. */
-static bool is_subdomain(struct slice text)
-{
-    if (text.len > TOKEN_SUBDOMAIN_MAX_BYTES)
-        return false;
-    for (;;) {
-        const char *dot = text.len ? memchr(text.ptr, '.', text.len) : NULL;
-        size_t len = dot ? (size_t)(dot - text.ptr) : text.len;
-        if (!is_label(slice_sub(text, 0, len)))
-            return false;
-        if (!dot)
-            return true;
-        text = slice_sub(text, len + 1, text.len);
-    }
-}
 
 static void copy_name(char *out, struct slice name)
 {
@@ -66,11 +35,11 @@ static void copy_name(char *out, struct slice name)
 bool token_claims_set(struct token_claims *claims, struct slice namespace,
                       struct slice service_account, struct slice pod, struct err *err)
 {
-    if (!is_label(namespace))
+    if (!dns_name_is_label(namespace))
         return err_set(err, "namespace: not a DNS label (1-63 of [a-z0-9-])");
-    if (!is_subdomain(service_account))
+    if (!dns_name_ok(service_account))
         return err_set(err, "service account: not a DNS name (1-253 of [a-z0-9.-])");
-    if (pod.len && !is_subdomain(pod))
+    if (pod.len && !dns_name_ok(pod))
         return err_set(err, "pod: not a DNS name (1-253 of [a-z0-9.-])");
     copy_name(claims->namespace, namespace);
     copy_name(claims->service_account, service_account);

@@ -9,20 +9,19 @@
 #include <openssl/base.h>
 #include <stdint.h>
 
+#include "common/dns_name.h"
 #include "common/err.h"
 #include "common/slice.h"
 
-#define TOKEN_LEEWAY_SEC          60 /* how far clocks may be apart */
-#define TOKEN_AUDIENCE            "outrigger"
-#define TOKEN_LABEL_MAX_BYTES     63  /* RFC 1123 label: a namespace */
-#define TOKEN_SUBDOMAIN_MAX_BYTES 253 /* RFC 1123 subdomain: an account, a pod */
+#define TOKEN_LEEWAY_SEC 60 /* how far clocks may be apart */
+#define TOKEN_AUDIENCE   "outrigger"
 
 /* Who a token speaks for. All NUL-terminated. */
 struct token_claims {
-    char namespace[TOKEN_LABEL_MAX_BYTES + 1];
-    char service_account[TOKEN_SUBDOMAIN_MAX_BYTES + 1];
-    char pod[TOKEN_SUBDOMAIN_MAX_BYTES + 1]; /* empty: the token is bound to no pod */
-    int64_t issued_at;                       /* seconds since the epoch */
+    char namespace[DNS_LABEL_MAX_BYTES + 1];
+    char service_account[DNS_NAME_MAX_BYTES + 1];
+    char pod[DNS_NAME_MAX_BYTES + 1]; /* empty: the token is bound to no pod */
+    int64_t issued_at;                /* seconds since the epoch */
     int64_t expires_at;
 };
 

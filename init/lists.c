@@ -7,24 +7,15 @@
 
 typedef bool add_item(void *list, struct slice item, struct err *err);
 
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && s.ptr[0] == ' ')
-        s = slice_sub(s, 1, s.len);
-    while (s.len > 0 && s.ptr[s.len - 1] == ' ')
-        s.len--;
-    return s;
-}
-
 static bool add_each(void *list, struct slice value, add_item *add, struct err *err)
 {
-    if (trim(value).len == 0)
+    if (slice_trim(value, " ").len == 0)
         return true;
     for (size_t start = 0; start <= value.len;) {
         struct slice rest = slice_sub(value, start, value.len);
         const char *comma = rest.len ? memchr(rest.ptr, ',', rest.len) : NULL;
         size_t len = comma ? (size_t)(comma - rest.ptr) : rest.len;
-        struct slice item = trim(slice_sub(rest, 0, len));
+        struct slice item = slice_trim(slice_sub(rest, 0, len), " ");
         if (item.len == 0)
             return err_set(err, "\"%.*s\" has an empty item", SLICE_ARG(value));
         if (!add(list, item, err))

@@ -48,7 +48,7 @@ RANKS = {
 PROGRAMS = ("proxy/", "init/", "controller/")
 
 # Decisions are pure: they can be tested with a table, so they may not see a socket or a library.
-PURE = ("proxy/detect/", "proxy/policy/", "init/rules", "common/spiffe", "common/cidr",
+PURE = ("proxy/detect/", "proxy/policy/", "init/rules", "common/spiffe", "common/dns_name", "common/cidr",
         "common/grpc/framing", "common/grpc/metadata")
 IMPURE_INCLUDES = re.compile(r"event2/|openssl/|nghttp2/|sys/epoll|libnftnl/|libmnl/")
 

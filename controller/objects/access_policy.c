@@ -1,5 +1,6 @@
 #include "controller/objects/access_policy.h"
 
+#include "common/dns_name.h"
 #include "common/spiffe.h"
 
 #define RULES_MAX   1000
@@ -53,7 +54,7 @@ static const char *check_service_account(const struct field *item, const void *c
         slash ? slice_sub(text, 0, (size_t)(slash - text.ptr)) : slice_str(policy->namespace);
     if (item->reading->has_failed)
         return "";
-    if (!value_is_label_name(namespace) || !value_is_dns_name(account)) {
+    if (!dns_name_is_label(namespace) || !dns_name_ok(account)) {
         field_fail(item, "\"%.*s\" is neither ACCOUNT nor NAMESPACE/ACCOUNT", SLICE_ARG(text));
         return "";
     }

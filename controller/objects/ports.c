@@ -76,15 +76,6 @@ struct port_ranges field_port_list(const struct field *list)
     return (struct port_ranges){ranges, n};
 }
 
-static struct slice trim(struct slice text)
-{
-    while (text.len && text.ptr[0] == ' ')
-        text = slice_sub(text, 1, text.len);
-    while (text.len && text.ptr[text.len - 1] == ' ')
-        text.len--;
-    return text;
-}
-
 struct port_ranges field_port_text(const struct field *field)
 {
     struct port_ranges none = {0};
@@ -102,7 +93,7 @@ struct port_ranges field_port_text(const struct field *field)
     for (size_t i = 0; i < n; i++) {
         const char *comma = memchr(text.ptr, ',', text.len);
         size_t len = comma ? (size_t)(comma - text.ptr) : text.len;
-        struct slice part = trim(slice_sub(text, 0, len));
+        struct slice part = slice_trim(slice_sub(text, 0, len), " ");
         if (!parse_range(part, &ranges[i]))
             return fail_range(field, part), none;
         text = slice_sub(text, len + 1, text.len);

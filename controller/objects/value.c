@@ -3,58 +3,27 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define LABEL_NAME_MAX 63
-#define DNS_NAME_MAX   253
-#define LABELS_MAX     1000
-#define LABEL_KEY_MAX  317 /* a DNS name, a slash and a name of 63 bytes */
-#define TEXTS_MAX      10000
+#include "common/dns_name.h"
 
-static bool is_alnum(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-bool value_is_label_name(struct slice text)
-{
-    if (text.len == 0 || text.len > LABEL_NAME_MAX || !is_alnum(text.ptr[0]) ||
-        !is_alnum(text.ptr[text.len - 1]))
-        return false;
-    for (size_t i = 0; i < text.len; i++)
-        if (!is_alnum(text.ptr[i]) && text.ptr[i] != '-')
-            return false;
-    return true;
-}
-
-bool value_is_dns_name(struct slice text)
-{
-    if (text.len > DNS_NAME_MAX)
-        return false;
-    for (;;) {
-        const char *dot = text.len ? memchr(text.ptr, '.', text.len) : NULL;
-        size_t len = dot ? (size_t)(dot - text.ptr) : text.len;
-        if (!value_is_label_name(slice_sub(text, 0, len)))
-            return false;
-        if (!dot)
-            return true;
-        text = slice_sub(text, len + 1, text.len);
-    }
-}
+#define LABELS_MAX    1000
+#define LABEL_KEY_MAX 317 /* a DNS name, a slash and a name of 63 bytes */
+#define TEXTS_MAX     10000
 
 const char *field_label_name(const struct field *field)
 {
     const char *text = field_text(field);
-    if (field_is_set(field) && !field->reading->has_failed && !value_is_label_name(slice_str(text)))
+    if (field_is_set(field) && !field->reading->has_failed && !dns_name_is_label(slice_str(text)))
         field_fail(field, "\"%s\" is no name: expected a-z, 0-9 and -, at most %d bytes", text,
-                   LABEL_NAME_MAX);
+                   DNS_LABEL_MAX_BYTES);
     return text;
 }
 
 const char *field_dns_name(const struct field *field)
 {
     const char *text = field_text(field);
-    if (field_is_set(field) && !field->reading->has_failed && !value_is_dns_name(slice_str(text)))
+    if (field_is_set(field) && !field->reading->has_failed && !dns_name_ok(slice_str(text)))
         field_fail(field, "\"%s\" is no name: expected a-z, 0-9, - and ., at most %d bytes", text,
-                   DNS_NAME_MAX);
+                   DNS_NAME_MAX_BYTES);
     return text;
 }
 
@@ -85,9 +54,9 @@ struct labels field_labels(const struct field *map)
         if (!field_has_memory(&entry, key))
             return none;
         list[n] = (struct label){key, field_text(&entry)};
-        if (strlen(key) > LABEL_KEY_MAX || strlen(list[n].value) > LABEL_NAME_MAX)
+        if (strlen(key) > LABEL_KEY_MAX || strlen(list[n].value) > DNS_LABEL_MAX_BYTES)
             field_fail(&entry, "is longer than a label may be: %d bytes, and %d for its value",
-                       LABEL_KEY_MAX, LABEL_NAME_MAX);
+                       LABEL_KEY_MAX, DNS_LABEL_MAX_BYTES);
         n++;
     }
     if (map->reading->has_failed)

@@ -18,12 +18,6 @@ struct ips {
     size_t n;
 };
 
-/* [a-z0-9]([a-z0-9-]*[a-z0-9])?, at most 63 bytes (RFC 1123, section 2.1). */
-bool value_is_label_name(struct slice text);
-
-/* Such labels joined by dots, at most 253 bytes. */
-bool value_is_dns_name(struct slice text);
-
 /* The name of a namespace or a Service; complains unless it is a DNS label. "" when absent. */
 const char *field_label_name(const struct field *field);
 

@@ -1,6 +1,5 @@
 #include "proxy/control/certify.h"
 
-#include <ctype.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
 #include <openssl/x509.h>
@@ -24,21 +23,10 @@ static uint8_t *certify_csr(EVP_PKEY *key, size_t *len)
     return der_len > 0 ? der : NULL;
 }
 
-static struct slice certify_trim(struct slice text)
-{
-    while (text.len > 0 && isspace((unsigned char)text.ptr[text.len - 1]))
-        text.len--;
-    while (text.len > 0 && isspace((unsigned char)*text.ptr)) {
-        text.ptr++;
-        text.len--;
-    }
-    return text;
-}
-
 bool certify_request(struct buf *out, struct slice token, EVP_PKEY *key, struct err *err)
 {
     Outrigger__V1__CertifyRequest request = OUTRIGGER__V1__CERTIFY_REQUEST__INIT;
-    struct slice trimmed = certify_trim(token);
+    struct slice trimmed = slice_trim(token, " \t\r\n\v\f");
     bool ok = false;
     if (trimmed.len == 0)
         return err_set(err, "the token is empty");

@@ -309,22 +309,13 @@ bool metrics_render(struct buf *out, enum metrics_format format,
 /* ---- negotiation --------------------------------------------------------------------------------
  */
 
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && (*s.ptr == ' ' || *s.ptr == '\t'))
-        s = slice_sub(s, 1, s.len);
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 /* The part before `separator`; `*rest` moves behind it. */
 static struct slice cut(struct slice *rest, char separator)
 {
     const char *end = rest->len > 0 ? memchr(rest->ptr, separator, rest->len) : NULL;
     struct slice part = end ? slice_of(rest->ptr, (size_t)(end - rest->ptr)) : *rest;
     *rest = end ? slice_sub(*rest, part.len + 1, rest->len) : slice_of(NULL, 0);
-    return trim(part);
+    return slice_trim(part, " \t");
 }
 
 /* A qvalue in thousandths (RFC 9110, 12.4.2): "1", "0.75". What is not one counts as 0. */
