@@ -56,6 +56,18 @@ bool ip_is_loopback(const struct ip *ip)
     return memcmp(ip->bytes, v6_loopback, sizeof(v6_loopback)) == 0;
 }
 
+bool ip_is_special(const struct ip *ip)
+{
+    static const uint8_t zeros[16];
+    const uint8_t *bytes = ip->bytes;
+    size_t len = ip->family == AF_INET ? 4 : 16;
+    if (ip_is_loopback(ip) || memcmp(bytes, zeros, len) == 0)
+        return true;
+    if (ip->family == AF_INET)
+        return (bytes[0] == 169 && bytes[1] == 254) || (bytes[0] & 0xf0) == 0xe0;
+    return (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80) || bytes[0] == 0xff;
+}
+
 const char *ip_format(const struct ip *ip, char text[IP_TEXT_BYTES])
 {
     if (!inet_ntop(ip->family, ip->bytes, text, IP_TEXT_BYTES))

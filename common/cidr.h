@@ -39,6 +39,9 @@ struct sockaddr_any {
 bool ip_parse(struct slice text, struct ip *ip) MUST_USE;
 bool ip_eq(const struct ip *a, const struct ip *b);
 bool ip_is_loopback(const struct ip *ip);
+/* No address that another machine could have: unspecified, loopback, link-local or multicast.
+ * Kubernetes takes none of them for an endpoint. */
+bool ip_is_special(const struct ip *ip);
 const char *ip_format(const struct ip *ip, char text[IP_TEXT_BYTES]); /* returns text */
 
 /* "10.0.0.0/8", "fd00::/8", or an address alone for its full length. Host bits are cleared. */

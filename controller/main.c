@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/std_streams.h"
 #include "common/version.h"
 #include "controller/commands.h"
 #include "controller/options.h"
@@ -23,6 +24,16 @@ static const struct command {
     {"check", &options_check, 1},
     {NULL, &options_serve, 0},
 };
+
+/* After what prints its result: to say "done" when nobody got it would leave an empty file. */
+static int printed(int status)
+{
+    struct err err;
+    if (std_streams_flush(&err))
+        return status;
+    fprintf(stderr, "outrigger-controller: %s\n", err.text);
+    return EXIT_FAILURE;
+}
 
 static int usage(const struct command *command, const char *message)
 {
@@ -51,17 +62,18 @@ static const struct command *command_find(const char *word, struct err *err)
 static int run(const struct command *command, const struct settings *settings, char **arguments)
 {
     if (command->table == &options_token)
-        return command_token(settings, arguments[0], arguments[1]);
+        return printed(command_token(settings, arguments[0], arguments[1]));
     if (command->table == &options_anchors)
-        return command_anchors(settings);
+        return printed(command_anchors(settings));
     if (command->table == &options_check)
-        return command_check(arguments[0]);
+        return printed(command_check(arguments[0]));
     return serve(settings);
 }
 
 int main(int argc, char **argv)
 {
     struct err err;
+    std_streams_open();
     const struct command *command = command_find(argc > 1 ? argv[1] : NULL, &err);
     if (!command) {
         fprintf(stderr, "outrigger-controller: %s\n", err.text);
@@ -76,10 +88,10 @@ int main(int argc, char **argv)
     switch (options_parse(command->table, argc, argv, &settings, &n_arguments, &err)) {
     case OPTIONS_HELP:
         options_print(command->table, options_wants_markdown(argc, argv), stdout);
-        return EXIT_SUCCESS;
+        return printed(EXIT_SUCCESS);
     case OPTIONS_VERSION:
         printf("outrigger-controller %s\n", OUTRIGGER_VERSION);
-        return EXIT_SUCCESS;
+        return printed(EXIT_SUCCESS);
     case OPTIONS_BAD:
         return usage(command, err.text);
     case OPTIONS_OK:

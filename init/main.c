@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "common/std_streams.h"
 #include "common/version.h"
 #include "init/backend.h"
 #include "init/iptables_text.h"
@@ -50,9 +51,7 @@ static bool dry_run(const struct init_options *options, const struct rules *rule
         render_delete(stdout);
     else
         render_apply(rules, stdout);
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return err_set(err, "--dry-run: standard output was not taken");
-    return true;
+    return std_streams_flush(err) || err_prefix(err, "--dry-run");
 }
 
 static bool delete_rules(const struct init_options *options, struct err *err)
@@ -123,15 +122,16 @@ int main(int argc, char **argv)
 {
     struct init_options options;
     struct err err;
+    std_streams_open();
     switch (init_options_parse(argc, argv, &options, &err)) {
     case OPTIONS_OK:
         return run(&options);
     case OPTIONS_HELP:
         options_print(&init_options_table, options_wants_markdown(argc, argv), stdout);
-        return EXIT_SUCCESS;
+        return std_streams_flush(&err) ? EXIT_SUCCESS : fail(&err, EXIT_FAILURE);
     case OPTIONS_VERSION:
         printf("outrigger-init %s\n", OUTRIGGER_VERSION);
-        return EXIT_SUCCESS;
+        return std_streams_flush(&err) ? EXIT_SUCCESS : fail(&err, EXIT_FAILURE);
     case OPTIONS_BAD:
         break;
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/log.h"
+#include "common/std_streams.h"
 #include "common/version.h"
 #include "common/confine.h"
 #include "proxy/options.h"
@@ -25,18 +26,28 @@ static int run(const struct proxy_options *options)
     return 0;
 }
 
+static int printed(void)
+{
+    struct err err;
+    if (std_streams_flush(&err))
+        return 0;
+    fprintf(stderr, "outrigger-proxy: %s\n", err.text);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     struct proxy_options options = {0};
     struct err err;
     int n_arguments = 0;
+    std_streams_open();
     switch (options_parse(&proxy_option_table, argc, argv, &options, &n_arguments, &err)) {
     case OPTIONS_HELP:
         options_print(&proxy_option_table, options_wants_markdown(argc, argv), stdout);
-        return 0;
+        return printed();
     case OPTIONS_VERSION:
         printf("outrigger-proxy %s\n", OUTRIGGER_VERSION);
-        return 0;
+        return printed();
     case OPTIONS_OK:
         if (proxy_options_check(&options, &err))
             return run(&options);

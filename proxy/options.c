@@ -7,6 +7,9 @@
 
 #define AT(field) offsetof(struct proxy_options, field)
 
+#define NAMESPACE_MAX_BYTES 63
+#define POD_MAX_BYTES       253
+
 #define SECOND_MS 1000ull
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS   (60 * MINUTE_MS)
@@ -108,11 +111,16 @@ const struct option_table proxy_option_table = {
 
 static bool check_pod(const char *pod, struct err *err)
 {
-    struct slice name = slice_str(pod);
-    const char *slash = strchr(pod, '/');
-    if (!slash || slash == pod || slash[1] == '\0' || strchr(slash + 1, '/'))
-        return err_set(err, "--pod: \"%.*s\" is not NAMESPACE/NAME", SLICE_ARG(name));
-    return true;
+    /* A namespace is a DNS label, a pod's name may hold dots (RFC 1123). The controller judges the
+     * rest; here it matters that no other character gets into a line. */
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    size_t namespace_len = strspn(pod, letters);
+    const char *name = pod + namespace_len + 1;
+    bool is_good = namespace_len > 0 && namespace_len <= NAMESPACE_MAX_BYTES &&
+                   pod[namespace_len] == '/' && strlen(name) <= POD_MAX_BYTES && *name != '\0';
+    for (; is_good && *name; name++)
+        is_good = strchr(letters, *name) || *name == '.';
+    return is_good || err_set(err, "--pod: \"%.300s\" is not NAMESPACE/NAME", pod);
 }
 
 /* "[fd00::1]:15010", "10.0.0.1:15010" or "name:15010". */
@@ -123,7 +131,8 @@ static bool check_controller(const char *controller, struct err *err)
     uint64_t port;
     bool is_bracketed = controller[0] == '[';
     size_t host_len = colon ? (size_t)(colon - controller) : 0;
-    if (host_len == 0 || !option_parse_uint(slice_str(colon + 1), 1, 65535, &port, &ignored) ||
+    if (host_len == 0 || (is_bracketed && host_len < sizeof("[::]") - 1) ||
+        !option_parse_uint(slice_str(colon + 1), 1, 65535, &port, &ignored) ||
         (is_bracketed ? controller[host_len - 1] != ']'
                       : memchr(controller, ':', host_len) != NULL))
         return err_set(err, "--controller: \"%s\" is not HOST:PORT (an IPv6 address in brackets)",

@@ -212,20 +212,19 @@ void tunnel_set_detail(struct tunnel *tunnel, const char *text)
     tunnel->detail = strdup(text); /* NULL: the line goes without */
 }
 
-static bool is_loop(const struct tunnel *tunnel)
+bool tunnel_is_loop(const struct tunnel *tunnel, const struct sockaddr_any *address)
 {
     const struct worker_settings *settings = tunnel->workspace->settings;
-    uint16_t port = addr_port(&tunnel->destination);
+    uint16_t port = addr_port(address);
     bool is_ours = port == settings->inbound_port || port == settings->outbound_port ||
                    (port == settings->admin_port && tunnel->direction == DIRECTION_OUTBOUND);
     if (!is_ours)
         return false;
-    struct ip ip = addr_ip(&tunnel->destination);
-    if (ip_is_loopback(&ip) || tunnel_is_self(tunnel, &tunnel->destination))
+    struct ip ip = addr_ip(address);
+    if (ip_is_special(&ip) || tunnel_is_self(tunnel, address))
         return true;
     struct sockaddr_any local = {.len = sizeof(local.in6)};
-    return getsockname(tunnel->client.fd, &local.sa, &local.len) == 0 &&
-           addr_eq(&local, &tunnel->destination);
+    return getsockname(tunnel->client.fd, &local.sa, &local.len) == 0 && addr_eq(&local, address);
 }
 
 /* The connection itself is counted already. */
@@ -250,7 +249,7 @@ bool tunnel_find_destination(struct tunnel *tunnel, enum reason *reason)
         tunnel->destination.sa.sa_family = AF_UNSPEC;
         return false;
     }
-    if (is_loop(tunnel)) {
+    if (tunnel_is_loop(tunnel, &tunnel->destination)) {
         telemetry_add(tunnel->workspace->telemetry, COUNTER_LOOPS, 1);
         *reason = REASON_LOOP;
         return false;

@@ -60,6 +60,11 @@ enum tunnel_step tunnel_connect(struct tunnel *tunnel)
     struct workspace *workspace = tunnel->workspace;
     int error = 0;
     if (!tunnel->is_entered) {
+        /* An endpoint could else be a way to the admin port that looks as if it came from here. */
+        if (tunnel->endpoint && tunnel_is_loop(tunnel, &tunnel->endpoint->addr)) {
+            telemetry_add(workspace->telemetry, COUNTER_LOOPS, 1);
+            return tunnel_attempt_failed(tunnel, REASON_LOOP);
+        }
         if (tunnel_wants_tls(tunnel) && !workspace->tls.client)
             return tunnel_end(tunnel, REASON_NO_CERTIFICATE);
         int fd;

@@ -82,6 +82,8 @@ void tunnel_set_timer(struct tunnel *tunnel, uint64_t delay_ms);
 void tunnel_set_detail(struct tunnel *tunnel, const char *text);
 /* Reads the original destination; a reason when that is no place to go, or a cap is reached. */
 bool tunnel_find_destination(struct tunnel *tunnel, enum reason *reason) MUST_USE;
+/* Is it a port of the proxy itself? */
+bool tunnel_is_loop(const struct tunnel *tunnel, const struct sockaddr_any *address);
 /* Where the bytes go to. */
 const struct sockaddr_any *tunnel_upstream(const struct tunnel *tunnel);
 /* Is it one of the pod's own addresses? */

@@ -34,6 +34,10 @@ static void read_endpoint(const struct field *field, int family, struct endpoint
     field_ip(&address, &endpoint.address, &n);
     if (n > 0 && endpoint.address.family != family)
         field_fail(&address, "\"%s\" is not of the slice's addressType", address.node->text.ptr);
+    else if (n > 0 && ip_is_special(&endpoint.address))
+        /* It would lead each caller's proxy to what only its own pod may reach. */
+        field_fail(&address, "\"%s\" is a loopback, link-local, multicast or unspecified address",
+                   address.node->text.ptr);
     if (n > 0)
         list[slice->n_endpoints++] = endpoint;
 }

@@ -57,6 +57,22 @@ static void test_ip(void **state)
     assert_false(ip_parse(slice_of(NULL, 0), &ip));
 }
 
+static void test_ip_is_special(void **state)
+{
+    (void)state;
+    static const char *const special[] = {
+        "0.0.0.0", "127.0.0.1", "169.254.169.254", "224.0.0.1", "239.1.2.3",       "::",
+        "::1",     "fe80::1",   "febf::1",         "ff02::1",   "::ffff:127.0.0.1"};
+    static const char *const usual[] = {"10.0.0.1",    "169.253.0.1", "223.255.255.255",
+                                        "240.0.0.1",   "fd00::1",     "fec0::1",
+                                        "2001:db8::1", "::2",         "100.64.0.1"};
+    struct ip ip;
+    for (size_t i = 0; i < COUNT(special); i++)
+        assert_true(ip_parse(slice_str(special[i]), &ip) && ip_is_special(&ip));
+    for (size_t i = 0; i < COUNT(usual); i++)
+        assert_true(ip_parse(slice_str(usual[i]), &ip) && !ip_is_special(&ip));
+}
+
 static void test_ip_eq(void **state)
 {
     (void)state;
@@ -176,11 +192,9 @@ static void test_addr_of_mapped_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ip),
-        cmocka_unit_test(test_ip_eq),
-        cmocka_unit_test(test_cidr),
-        cmocka_unit_test(test_addr),
-        cmocka_unit_test(test_addr_of_mapped_socket),
+        cmocka_unit_test(test_ip),    cmocka_unit_test(test_ip_is_special),
+        cmocka_unit_test(test_ip_eq), cmocka_unit_test(test_cidr),
+        cmocka_unit_test(test_addr),  cmocka_unit_test(test_addr_of_mapped_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,6 +182,13 @@ static const struct wrong slices[] = {
      "x.yaml:7: endpoints[0].addresses: is empty"},
     {SLICE "addressType: IPv4\nendpoints:\n- addresses: [\"fd00::1\"]\n",
      "x.yaml:7: endpoints[0].addresses[0]: \"fd00::1\" is not of the slice's addressType"},
+    {SLICE "addressType: IPv4\nendpoints:\n- addresses: [127.0.0.1]\n",
+     "x.yaml:7: endpoints[0].addresses[0]: \"127.0.0.1\" is a loopback, link-local, multicast or "
+     "unspecified address"},
+    {SLICE "addressType: IPv4\nendpoints:\n- addresses: [\"169.254.169.254\"]\n",
+     "x.yaml:7: endpoints[0].addresses[0]: \"169.254.169.254\" is a loopback, link-local, "
+     "multicast "
+     "or unspecified address"},
     {SLICE "addressType: IPv4\nendpoints:\n- addresses: [web.example]\n",
      "x.yaml:7: endpoints[0].addresses[0]: \"web.example\" is no IP address"},
     {SLICE "addressType: IPv4\nports:\n- port: http\n",
