@@ -3,12 +3,10 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "common/dns_name.h"
 #include "common/spiffe.h"
 
 #define AT(field) offsetof(struct proxy_options, field)
-
-#define NAMESPACE_MAX_BYTES 63
-#define POD_MAX_BYTES       253
 
 #define SECOND_MS 1000ull
 #define MINUTE_MS (60 * SECOND_MS)
@@ -111,16 +109,11 @@ const struct option_table proxy_option_table = {
 
 static bool check_pod(const char *pod, struct err *err)
 {
-    /* A namespace is a DNS label, a pod's name may hold dots (RFC 1123). The controller judges the
-     * rest; here it matters that no other character gets into a line. */
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    size_t namespace_len = strspn(pod, letters);
-    const char *name = pod + namespace_len + 1;
-    bool is_good = namespace_len > 0 && namespace_len <= NAMESPACE_MAX_BYTES &&
-                   pod[namespace_len] == '/' && strlen(name) <= POD_MAX_BYTES && *name != '\0';
-    for (; is_good && *name; name++)
-        is_good = strchr(letters, *name) || *name == '.';
-    return is_good || err_set(err, "--pod: \"%.300s\" is not NAMESPACE/NAME", pod);
+    /* Also so that no other character gets into a line or a name. */
+    const char *slash = strchr(pod, '/');
+    return (slash && dns_name_is_label(slice_of(pod, (size_t)(slash - pod))) &&
+            dns_name_ok(slice_str(slash + 1))) ||
+           err_set(err, "--pod: \"%.300s\" is not NAMESPACE/NAME", pod);
 }
 
 /* "[fd00::1]:15010", "10.0.0.1:15010" or "name:15010". */
