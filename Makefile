@@ -57,8 +57,8 @@ CONTROLLER_LIBS := -lyaml
 # In the order of what happens, so that reading the lists is reading the architecture; `make lint`
 # tells what is missing.
 COMMON_SRC := $(addprefix common/, \
-    err.c log.c buf.c arena.c map.c cidr.c options.c file.c std_streams.c jitter.c mailbox.c confine.c \
-    usage.c text.c admin_http.c admin_log_level.c \
+    err.c log.c buf.c arena.c map.c cidr.c options.c base64.c file.c std_streams.c jitter.c mailbox.c confine.c usage.c \
+    text.c admin_http.c admin_log_level.c \
     dns_name.c spiffe.c x509_time.c ed25519.c trust_anchors.c svid_verify.c svid_cache.c svid.c svid_tls.c) \
   $(addprefix common/grpc/, \
     status.c metadata.c framing.c answer.c glitch.c \
@@ -84,7 +84,7 @@ CONTROLLER_SRC := $(addprefix controller/, \
     dialled.c endpoints.c endpoint.c conflicts.c) \
   $(addprefix controller/delta/, server.c stream.c request.c state.c cache.c response.c) \
   $(addprefix controller/, \
-    state_dir.c certificate.c ca.c server_identity.c base64url.c jwt.c token.c csr.c \
+    state_dir.c certificate.c ca.c server_identity.c jwt.c token.c csr.c \
     identity_service.c) \
   $(addprefix controller/admin/, admin.c home.c pages.c effect.c metrics.c)
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base64.h"
 #include "common/buf.h"
-#include "controller/base64url.h"
 
 #define ED25519_SIG_BYTES 64
 
@@ -20,11 +20,11 @@ struct slice jwt_string(const json_t *object, const char *name)
 
 static bool append_base64url(struct buf *out, struct slice bytes)
 {
-    size_t len = base64url_encoded_len(bytes.len);
+    size_t len = base64_encoded_len(bytes.len);
     char *room = buf_room(out, len);
     if (!room)
         return false;
-    base64url_encode(bytes, room);
+    base64_encode(BASE64_URL, bytes, room);
     buf_added(out, len);
     return true;
 }
@@ -87,7 +87,7 @@ static json_t *decode_object(struct slice part, const char *what, struct err *er
     size_t len;
     json_error_t ignored;
     json_t *json = NULL;
-    if (!base64url_decode(part, bytes, &len))
+    if (!base64_decode(BASE64_URL, part, bytes, &len))
         err_set(err, "token: the %s is not base64url", what);
     else if (!(json = json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, &ignored)) ||
              !json_is_object(json))
@@ -126,8 +126,8 @@ static bool check_signature(EVP_PKEY *key, struct slice signed_part, struct slic
     uint8_t signature[JWT_MAX_BYTES];
     size_t len;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool is_good = base64url_decode(part, signature, &len) && len == ED25519_SIG_BYTES && context &&
-                   EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1 &&
+    bool is_good = base64_decode(BASE64_URL, part, signature, &len) && len == ED25519_SIG_BYTES &&
+                   context && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1 &&
                    EVP_DigestVerify(context, signature, len, (const uint8_t *)signed_part.ptr,
                                     signed_part.len) == 1;
     EVP_MD_CTX_free(context);

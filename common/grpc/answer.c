@@ -1,5 +1,6 @@
 #include "common/grpc/answer.h"
 
+#include "common/base64.h"
 #include "common/grpc/metadata.h"
 
 #define ANSWER_TEXT_BYTES 65536 /* more than a head may have */
@@ -44,10 +45,10 @@ static bool take_details(struct grpc_answer *answer, struct slice value)
     buf_fini(&answer->details);
     if (value.len == 0)
         return true;
-    char *room = buf_room(&answer->details, grpc_base64_decoded_len(value.len) + 1);
+    char *room = buf_room(&answer->details, base64_decoded_len(value.len) + 1);
     if (!room)
         return false;
-    if (grpc_base64_decode(value, room, &len))
+    if (base64_decode(BASE64_STANDARD, value, room, &len))
         buf_added(&answer->details, len);
     return true;
 }

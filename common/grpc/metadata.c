@@ -15,9 +15,6 @@ static const struct unit {
 #define UNIT_MS 2 /* the smallest that we write */
 #define N_UNITS (sizeof(units) / sizeof(units[0]))
 
-static const char base64_alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 const char *grpc_timeout_format(uint64_t timeout_ms, char text[GRPC_TIMEOUT_TEXT_BYTES])
 {
     size_t i = UNIT_MS;
@@ -119,63 +116,6 @@ size_t grpc_message_decode(struct slice coded, char *out)
         }
     }
     return written;
-}
-
-size_t grpc_base64_encoded_len(size_t len)
-{
-    return len / 3 * 4 + (len % 3 ? len % 3 + 1 : 0);
-}
-
-size_t grpc_base64_decoded_len(size_t len)
-{
-    return len / 4 * 3 + (len % 4 * 3) / 4;
-}
-
-size_t grpc_base64_encode(struct slice bytes, char *out)
-{
-    size_t written = 0;
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t n = bytes.len - i < 3 ? bytes.len - i : 3;
-        uint32_t word = (uint32_t)(unsigned char)bytes.ptr[i] << 16;
-        if (n > 1)
-            word |= (uint32_t)(unsigned char)bytes.ptr[i + 1] << 8;
-        if (n > 2)
-            word |= (unsigned char)bytes.ptr[i + 2];
-        for (size_t j = 0; j <= n; j++)
-            out[written++] = base64_alphabet[word >> (18 - 6 * j) & 63];
-    }
-    return written;
-}
-
-static int base64_value(char c)
-{
-    const char *found = c ? memchr(base64_alphabet, c, 64) : NULL;
-    return found ? (int)(found - base64_alphabet) : -1;
-}
-
-bool grpc_base64_decode(struct slice text, char *out, size_t *len)
-{
-    if (text.len % 4 == 0)
-        for (int pad = 0; pad < 2 && text.len > 0 && text.ptr[text.len - 1] == '='; pad++)
-            text.len--;
-    if (text.len % 4 == 1)
-        return false;
-    uint32_t word = 0;
-    unsigned bits = 0;
-    *len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = base64_value(text.ptr[i]);
-        if (value < 0)
-            return false;
-        word = word << 6 | (uint32_t)value;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            out[(*len)++] = (char)(word >> bits & 255);
-        }
-    }
-    /* Bits left over must be zero, so that there is one coding of each value (RFC 4648 3.5). */
-    return (word & ((1u << bits) - 1)) == 0;
 }
 
 bool grpc_content_type_is_ours(struct slice content_type)

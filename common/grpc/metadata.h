@@ -1,6 +1,6 @@
 /*
  * The values of gRPC's own header fields (PROTOCOL-HTTP2.md): timeouts, percent-coded messages,
- * base64 of the -bin fields, content types, status codes. Pure.
+ * content types, status codes. Pure.
  */
 #ifndef OUTRIGGER_COMMON_GRPC_METADATA_H
 #define OUTRIGGER_COMMON_GRPC_METADATA_H
@@ -32,14 +32,6 @@ size_t grpc_message_encode(struct slice message, char *out, size_t size);
 
 /* Undoes it; what is no valid percent coding stays as it is. `out` has `coded.len` bytes. */
 size_t grpc_message_decode(struct slice coded, char *out);
-
-/* Bytes that coding or decoding `len` bytes takes at most. */
-size_t grpc_base64_encoded_len(size_t len);
-size_t grpc_base64_decoded_len(size_t len);
-
-/* Standard alphabet; coded without padding, decoded with or without. Decoding is strict. */
-size_t grpc_base64_encode(struct slice bytes, char *out);
-bool grpc_base64_decode(struct slice text, char *out, size_t *len) MUST_USE;
 
 /* "application/grpc", alone or followed by "+..." or ";...". */
 bool grpc_content_type_is_ours(struct slice content_type);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base64.h"
 #include "common/clock.h"
 #include "common/grpc/metadata.h"
 #include "common/grpc/server_conn.h"
@@ -33,7 +34,7 @@ struct grpc_stream *grpc_stream_new(struct grpc_conn *conn)
     stream->conn = conn;
     grpc_pipe_init(&stream->pipe, options->max_message_bytes, options->max_queued_bytes, false);
     buf_init(&stream->message, STREAM_MESSAGE_BYTES);
-    buf_init(&stream->details, grpc_base64_encoded_len(STREAM_DETAILS_BYTES));
+    buf_init(&stream->details, base64_encoded_len(STREAM_DETAILS_BYTES));
     conn->server->stats.streams++;
     return stream;
 }
@@ -151,9 +152,9 @@ static void note_status(struct grpc_stream *stream, enum grpc_code code, const c
     if (room)
         buf_added(&stream->message,
                   grpc_message_encode(slice_str(message), room, STREAM_MESSAGE_BYTES));
-    room = details.len ? buf_room(&stream->details, grpc_base64_encoded_len(details.len)) : NULL;
+    room = details.len ? buf_room(&stream->details, base64_encoded_len(details.len)) : NULL;
     if (room)
-        buf_added(&stream->details, grpc_base64_encode(details, room));
+        buf_added(&stream->details, base64_encode(BASE64_STANDARD, details, room));
 }
 
 void grpc_stream_end_details(struct grpc_stream *stream, enum grpc_code code, const char *message,

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/base64.h"
 #include "common/grpc/framing.h"
 #include "common/grpc/metadata.h"
 
@@ -48,11 +49,12 @@ static void read_as_values(struct slice bytes)
     back_len = grpc_message_decode(slice_of(coded, len), back);
     if (!slice_eq(slice_of(back, back_len), bytes))
         abort();
-    len = grpc_base64_encode(bytes, coded);
-    if (!grpc_base64_decode(slice_of(coded, len), back, &back_len) ||
+    len = base64_encode(BASE64_STANDARD, bytes, coded);
+    if (!base64_decode(BASE64_STANDARD, slice_of(coded, len), back, &back_len) ||
         !slice_eq(slice_of(back, back_len), bytes))
         abort();
-    if (grpc_base64_decode(bytes, back, &back_len) && back_len > grpc_base64_decoded_len(bytes.len))
+    if (base64_decode(BASE64_STANDARD, bytes, back, &back_len) &&
+        back_len > base64_decoded_len(bytes.len))
         abort();
     free(coded);
     free(back);

@@ -111,52 +111,6 @@ static void test_message_that_is_badly_coded(void **state)
     }
 }
 
-static void test_base64(void **state)
-{
-    (void)state;
-    static const struct {
-        struct slice bytes;
-        const char *text;
-    } rows[] = {
-        {{"", 0}, ""},
-        {{"f", 1}, "Zg"},
-        {{"fo", 2}, "Zm8"},
-        {{"foo", 3}, "Zm9v"},
-        {{"foob", 4}, "Zm9vYg"},
-        {{"fooba", 5}, "Zm9vYmE"},
-        {{"\0\0\0", 3}, "AAAA"},
-        {{"\xff\xfe\xfd", 3}, "//79"},
-        {{"\xfb\xef", 2}, "++8"},
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        char text[16], bytes[16], padded[17];
-        size_t len = grpc_base64_encode(rows[i].bytes, text);
-        assert_int_equal(len, grpc_base64_encoded_len(rows[i].bytes.len));
-        assert_true(slice_eq_str(slice_of(text, len), rows[i].text));
-        assert_true(grpc_base64_decode(slice_str(rows[i].text), bytes, &len));
-        assert_true(slice_eq(slice_of(bytes, len), rows[i].bytes));
-        assert_int_equal(len, grpc_base64_decoded_len(strlen(rows[i].text)));
-        size_t padded_len = (strlen(rows[i].text) + 3) / 4 * 4;
-        memset(padded, '=', sizeof(padded));
-        memcpy(padded, rows[i].text, strlen(rows[i].text));
-        assert_true(grpc_base64_decode(slice_of(padded, padded_len), bytes, &len));
-        assert_true(slice_eq(slice_of(bytes, len), rows[i].bytes));
-    }
-}
-
-static void test_base64_is_strict(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {"Z",    "Zg=", "Zh",   "Zm9",  "Zg==Zg==", "Z g=",
-                                        "Zm-v", "=",   "====", "A===", "Zm9v\n",   "Zm9v="};
-    for (size_t i = 0; i < COUNT(texts); i++) {
-        char bytes[16];
-        size_t len;
-        if (grpc_base64_decode(slice_str(texts[i]), bytes, &len))
-            fail_msg("\"%s\" was taken", texts[i]);
-    }
-}
-
 static void test_content_type(void **state)
 {
     (void)state;
@@ -203,8 +157,6 @@ int main(void)
         cmocka_unit_test(test_message_coding),
         cmocka_unit_test(test_message_is_cut_between_characters),
         cmocka_unit_test(test_message_that_is_badly_coded),
-        cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_base64_is_strict),
         cmocka_unit_test(test_content_type),
         cmocka_unit_test(test_codes),
     };
