@@ -9,10 +9,9 @@
 #include <stdint.h>
 
 #include "common/grpc/server.h"
+#include "common/resource_type.h"
 #include "controller/ca.h"
 #include "controller/token.h"
-
-#define IDENTITY_CERTIFY_PATH "/outrigger.v1.Identity/Certify"
 
 struct identity_service;
 
@@ -20,7 +19,7 @@ struct identity_service;
 struct identity_service *identity_service_new(struct ca *ca, const struct token_signer *signer);
 void identity_service_free(struct identity_service *service);
 
-/* For the server's table of methods: a call of IDENTITY_CERTIFY_PATH begins. */
+/* For the server's table of methods: a call of CERTIFY_METHOD begins. */
 void identity_service_on_certify(struct identity_service *service, struct grpc_stream *stream);
 
 struct identity_stats {

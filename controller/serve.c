@@ -74,8 +74,8 @@ static void on_certify(void *service, struct grpc_stream *stream)
     identity_service_on_certify(((struct controller *)service)->identity, stream);
 }
 
-static const struct grpc_method methods[] = {{DELTA_METHOD, on_discovery},
-                                             {IDENTITY_CERTIFY_PATH, on_certify}};
+static const struct grpc_method methods[] = {{DISCOVERY_METHOD, on_discovery},
+                                             {CERTIFY_METHOD, on_certify}};
 
 /* Once everything that was under way is done, or may not take longer. */
 static void on_drain_check(evutil_socket_t fd, short what, void *context)

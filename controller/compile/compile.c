@@ -9,28 +9,6 @@
 #include "controller/compile/endpoints.h"
 #include "controller/compile/workload.h"
 
-static const char *const type_urls[RESOURCE_TYPES] = {
-    [RESOURCE_WORKLOAD] = "type.googleapis.com/outrigger.v1.Workload",
-    [RESOURCE_SERVICE] = "type.googleapis.com/outrigger.v1.Service",
-    [RESOURCE_ENDPOINTS] = "type.googleapis.com/outrigger.v1.Endpoints",
-};
-
-const char *resource_type_url(enum resource_type type)
-{
-    return type_urls[type];
-}
-
-bool resource_type_parse(struct slice url, enum resource_type *type)
-{
-    for (int i = 0; i < RESOURCE_TYPES; i++) {
-        if (slice_eq_str(url, type_urls[i])) {
-            *type = (enum resource_type)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static ProtobufCMessage *make_message(struct compile *compile, enum resource_type type,
                                       struct slice name, const struct pod **pod)
 {

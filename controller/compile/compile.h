@@ -11,20 +11,13 @@
 
 #include "common/err.h"
 #include "common/map.h"
+#include "common/resource_type.h"
 #include "common/slice.h"
 #include "controller/objects/store.h"
 
 #define COMPILE_ROOT_NAMESPACE "outrigger-system" /* its policies are the whole mesh's */
 #define RESOURCE_VERSION_BYTES 17                 /* 16 hex digits and the NUL */
 #define RESOURCE_NAME_MAX      512                /* longer names name nothing */
-
-enum resource_type { RESOURCE_WORKLOAD, RESOURCE_SERVICE, RESOURCE_ENDPOINTS, RESOURCE_TYPES };
-
-/* "type.googleapis.com/outrigger.v1.Workload", ... */
-const char *resource_type_url(enum resource_type type);
-
-/* False for a URL that is none of those. */
-bool resource_type_parse(struct slice url, enum resource_type *type);
 
 struct compile_settings {
     const char *trust_domain;

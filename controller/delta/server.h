@@ -12,9 +12,6 @@
 #include "controller/delta/cache.h"
 #include "controller/delta/stream.h"
 
-#define DELTA_METHOD                                                                               \
-    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
-
 struct delta_server;
 
 /* `trust_domain` and the compiler's context must outlive it. NULL with `err` filled. */
@@ -24,7 +21,7 @@ struct delta_server *delta_server_new(struct event_base *base, struct delta_comp
 /* After the gRPC server is freed: no stream may be open. */
 void delta_server_free(struct delta_server *server);
 
-/* A call of DELTA_METHOD; for struct grpc_method. */
+/* A call of DISCOVERY_METHOD; for struct grpc_method. */
 void delta_server_call(struct delta_server *server, struct grpc_stream *stream);
 
 /*

@@ -7,9 +7,9 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/resource_type.h"
 #include "common/svid.h"
 
-#define CERTIFY_METHOD          "/outrigger.v1.Identity/Certify"
 #define CERTIFY_MAX_TOKEN_BYTES 65536
 #define CERTIFY_MAX_CHAIN       8
 #define CERTIFY_MAX_ANCHORS     64

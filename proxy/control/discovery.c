@@ -220,7 +220,7 @@ static bool discovery_send_all(struct discovery *discovery)
     struct buf request;
     bool ok = true;
     buf_init(&request, DISCOVERY_MAX_QUEUED);
-    for (size_t type = 0; ok && type < RESOURCE_TYPE_COUNT; type++) {
+    for (size_t type = 0; ok && type < RESOURCE_TYPES; type++) {
         if (resources_followed(resources, type)->count == 0)
             continue;
         ok = request_first(&request, resources, type,
@@ -326,7 +326,7 @@ void discovery_flush(struct discovery *discovery)
     if (!discovery->call)
         return;
     buf_init(&request, DISCOVERY_MAX_QUEUED);
-    for (size_t type = 0; ok && type < RESOURCE_TYPE_COUNT; type++) {
+    for (size_t type = 0; ok && type < RESOURCE_TYPES; type++) {
         if (!request_is_due(resources, type))
             continue;
         ok = request_changes(&request, resources, type) && discovery_send(discovery, &request);

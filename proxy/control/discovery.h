@@ -13,9 +13,6 @@
 #include "proxy/control/resources.h"
 #include "proxy/telemetry/telemetry.h"
 
-#define DISCOVERY_METHOD                                                                           \
-    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
-
 struct discovery;
 
 /* Strings must outlive the discovery. */

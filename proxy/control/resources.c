@@ -6,34 +6,6 @@
 #include "common/cidr.h"
 #include "common/clock.h"
 
-const char *resource_type_url(enum resource_type type)
-{
-    static const char *const urls[] = {
-#define X(name, word, url) url,
-        RESOURCE_TYPES(X)
-#undef X
-    };
-    return urls[type];
-}
-
-static const char *resource_type_word(enum resource_type type)
-{
-    static const char *const words[] = {
-#define X(name, word, url) word,
-        RESOURCE_TYPES(X)
-#undef X
-    };
-    return words[type];
-}
-
-bool resource_type_of(const char *url, enum resource_type *type)
-{
-    for (*type = 0; *type < RESOURCE_TYPE_COUNT; (*type)++)
-        if (strcmp(url, resource_type_url(*type)) == 0)
-            return true;
-    return false;
-}
-
 /* ---- what the stream has to be told ---- */
 
 static void resources_note(struct map *set, struct map *opposite, struct slice name)
@@ -278,7 +250,7 @@ static bool resources_take(struct resources *resources, enum resource_type type,
         return resources_take_service(resources, name, bytes, in->version, err);
     case RESOURCE_ENDPOINTS:
         return resources_take_endpoints(resources, name, bytes, in->version, err);
-    case RESOURCE_TYPE_COUNT:
+    case RESOURCE_TYPES:
         break;
     }
     return err_set(err, "type_url: not known");
@@ -312,7 +284,7 @@ bool resources_apply(struct resources *resources, const DeltaDiscoveryResponse *
     enum resource_type type;
     struct err one;
     size_t refused = 0;
-    if (!resource_type_of(response->type_url, &type))
+    if (!resource_type_parse(slice_str(response->type_url), &type))
         return err_set(err, "type_url: \"%.100s\" is not a type that this proxy follows",
                        response->type_url);
     for (size_t i = 0; i < response->n_resources; i++) {
@@ -342,7 +314,7 @@ bool resources_apply(struct resources *resources, const DeltaDiscoveryResponse *
 
 static void resources_clear_notes(struct resources *resources)
 {
-    for (size_t type = 0; type < RESOURCE_TYPE_COUNT; type++) {
+    for (size_t type = 0; type < RESOURCE_TYPES; type++) {
         map_fini(&resources->subscribe[type], NULL);
         map_fini(&resources->unsubscribe[type], NULL);
     }

@@ -11,24 +11,9 @@
 
 #include "common/err.h"
 #include "common/map.h"
+#include "common/resource_type.h"
 #include "proto/discovery.pb-c.h"
 #include "proxy/snapshot.h"
-
-/* Enum, word for messages, type URL. Also the order in which they are asked for. */
-#define RESOURCE_TYPES(X)                                                                          \
-    X(RESOURCE_WORKLOAD, "workload", "type.googleapis.com/outrigger.v1.Workload")                  \
-    X(RESOURCE_SERVICE, "service", "type.googleapis.com/outrigger.v1.Service")                     \
-    X(RESOURCE_ENDPOINTS, "endpoints", "type.googleapis.com/outrigger.v1.Endpoints")
-
-enum resource_type {
-#define X(name, word, url) name,
-    RESOURCE_TYPES(X)
-#undef X
-        RESOURCE_TYPE_COUNT
-};
-
-const char *resource_type_url(enum resource_type type);
-bool resource_type_of(const char *url, enum resource_type *type) MUST_USE;
 
 /* One name that is followed. */
 struct followed {
@@ -54,7 +39,7 @@ struct resources {
 
     /* What a stream that is open has to be told; names to anything. Empty while none is. */
     bool is_streaming;
-    struct map subscribe[RESOURCE_TYPE_COUNT], unsubscribe[RESOURCE_TYPE_COUNT];
+    struct map subscribe[RESOURCE_TYPES], unsubscribe[RESOURCE_TYPES];
     uint64_t evicted;
 };
 

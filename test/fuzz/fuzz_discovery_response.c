@@ -54,7 +54,7 @@ static void flush(struct resources *resources)
 {
     struct buf buf;
     buf_init(&buf, MAX_BYTES);
-    for (size_t type = 0; type < RESOURCE_TYPE_COUNT; type++) {
+    for (size_t type = 0; type < RESOURCE_TYPES; type++) {
         if (!request_first(&buf, resources, type, "cluster.local"))
             abort();
         if (request_is_due(resources, type) && !request_changes(&buf, resources, type))
