@@ -332,8 +332,7 @@ void admin_http_free(struct admin_http *admin)
     if (!admin)
         return;
     /* evhttp frees its requests; who still owes an answer to one answers nobody from now on. */
-    LIST_EACH(node, &admin->unanswered)
-    {
+    LIST_EACH(node, &admin->unanswered) {
         LIST_ENTRY(node, struct admin_request, node)->http = NULL;
         list_remove(node);
     }

@@ -73,7 +73,7 @@ struct map_entry **text_sorted(const struct map *map)
     if (!entries)
         return NULL;
     MAP_EACH(entry, map)
-    entries[n++] = entry;
+        entries[n++] = entry;
     qsort(entries, n, sizeof(*entries), by_key);
     return entries;
 }

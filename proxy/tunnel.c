@@ -198,7 +198,7 @@ enum tunnel_step tunnel_end(struct tunnel *tunnel, enum reason reason)
 void tunnel_end_all(struct workspace *workspace, enum reason reason)
 {
     LIST_EACH(node, &workspace->tunnels)
-    tunnel_end(LIST_ENTRY(node, struct tunnel, node), reason);
+        tunnel_end(LIST_ENTRY(node, struct tunnel, node), reason);
 }
 
 void tunnel_set_timer(struct tunnel *tunnel, uint64_t delay_ms)

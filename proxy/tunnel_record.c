@@ -194,15 +194,14 @@ struct json_t *tunnel_describe_all(const struct workspace *workspace)
     uint64_t now_ns = clock_now_ns();
     json_t *list = json_array();
     LIST_EACH(node, &workspace->tunnels)
-    json_array_append_new(list, tunnel_describe(LIST_ENTRY(node, struct tunnel, node), now_ns));
+        json_array_append_new(list, tunnel_describe(LIST_ENTRY(node, struct tunnel, node), now_ns));
     return list;
 }
 
 struct json_t *tunnel_describe_memory(const struct workspace *workspace)
 {
     size_t buffered = 0, layers = 0;
-    LIST_EACH(node, &workspace->tunnels)
-    {
+    LIST_EACH(node, &workspace->tunnels) {
         const struct tunnel *tunnel = LIST_ENTRY(node, struct tunnel, node);
         buffered += conn_buffered(&tunnel->client) + conn_buffered(&tunnel->server);
         layers += !!tunnel->client.tls + !!tunnel->server.tls;

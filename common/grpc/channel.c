@@ -68,8 +68,7 @@ static void fail_impatient(struct grpc_channel *channel, const struct err *err)
 {
     struct list impatient; /* what their on_end starts is not among them */
     list_init(&impatient);
-    LIST_EACH(node, &channel->waiting)
-    {
+    LIST_EACH(node, &channel->waiting) {
         if (waiting_call(node)->deadline_ns)
             continue;
         list_remove(node);

@@ -182,8 +182,7 @@ uint16_t grpc_server_port(const struct grpc_server *server)
 void grpc_server_drain(struct grpc_server *server)
 {
     stop_listening(server);
-    LIST_EACH(node, &server->conns)
-    {
+    LIST_EACH(node, &server->conns) {
         grpc_session_drain(&LIST_ENTRY(node, struct grpc_conn, node)->session);
     }
 }

@@ -244,8 +244,7 @@ static int on_frame_not_sent(nghttp2_session *h2, const nghttp2_frame *frame, in
     struct grpc_session *session = context;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    LIST_EACH(node, &session->pipes)
-    {
+    LIST_EACH(node, &session->pipes) {
         struct grpc_pipe *pipe = LIST_ENTRY(node, struct grpc_pipe, node);
         if (pipe->id != frame->hd.stream_id || pipe->is_closed)
             continue;

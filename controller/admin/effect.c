@@ -21,8 +21,7 @@ static enum grip pod_grip(const struct delta_cache *cache, const struct pod *pod
     enum grip grip = GRIP_NOT_CONNECTED;
     if (!entry)
         return grip;
-    LIST_EACH(node, &entry->subscribers)
-    {
+    LIST_EACH(node, &entry->subscribers) {
         const struct delta_subscription *subscription =
             LIST_ENTRY(node, struct delta_subscription, entry_node);
         bool is_newest = slice_eq_str(slice_str(subscription->version), entry->resource->version);

@@ -73,8 +73,7 @@ static void put_proxies(const struct delta_streams *streams, struct buf *out)
                "<th>certificate left<th>subscriptions<th>refusals<th>last refusal</tr>\n",
                streams->n_open);
     int rows = 0;
-    LIST_EACH(node, &streams->open)
-    {
+    LIST_EACH(node, &streams->open) {
         if (rows++ == HOME_MAX_ROWS)
             break;
         put_proxy(LIST_ENTRY(node, struct delta_stream, open_node), out);

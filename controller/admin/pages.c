@@ -52,7 +52,7 @@ static json_t *stream_json(const struct delta_stream *stream)
     json_t *subscriptions = json_array();
     for (size_t i = 0; i < RESOURCE_TYPES; i++)
         MAP_EACH(item, &stream->state.subscriptions[i])
-    json_array_append_new(subscriptions, subscription_json(item->value));
+            json_array_append_new(subscriptions, subscription_json(item->value));
     json_object_set_new(json, "subscriptions", subscriptions);
     return json;
 }
@@ -61,7 +61,7 @@ json_t *proxies_json(const struct admin_sources *sources)
 {
     json_t *json = json_array();
     LIST_EACH(node, &delta_server_streams(sources->delta)->open)
-    json_array_append_new(json, stream_json(LIST_ENTRY(node, struct delta_stream, open_node)));
+        json_array_append_new(json, stream_json(LIST_ENTRY(node, struct delta_stream, open_node)));
     return json;
 }
 

@@ -55,7 +55,7 @@ static size_t room_needed(const struct compile *compile, struct slice name, size
     if (pod)
         size += strlen(pod->object.namespace) + strlen(pod->service_account);
     MAP_EACH(entry, &compile->keys)
-    size += entry->key.len + 1;
+        size += entry->key.len + 1;
     return size;
 }
 
@@ -74,7 +74,7 @@ static struct resource *make_resource(const struct compile *compile, enum resour
     resource->exists = message != NULL;
     resource->keys = keys;
     MAP_EACH(entry, &compile->keys)
-    keys[resource->n_keys++] = room_text(&room, entry->key);
+        keys[resource->n_keys++] = room_text(&room, entry->key);
     resource->name = room_text(&room, name);
     resource->namespace = room_text(&room, slice_str(pod ? pod->object.namespace : ""));
     resource->service_account = room_text(&room, slice_str(pod ? pod->service_account : ""));

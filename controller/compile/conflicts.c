@@ -184,8 +184,7 @@ static void check_all(struct conflicts *conflicts)
         for (size_t i = 0; i < policies.n; i++)
             check_policy(conflicts, policies, i, &still);
     }
-    MAP_EACH(entry, &conflicts->told)
-    {
+    MAP_EACH(entry, &conflicts->told) {
         if (!map_get(&still, entry->key))
             problems_clear(conflicts->problems, entry->key.ptr);
     }

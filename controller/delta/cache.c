@@ -105,8 +105,7 @@ void delta_cache_change(struct delta_cache *cache, const struct map *changed,
                         void (*on_changed)(void *context, struct delta_entry *entry), void *context)
 {
     for (size_t i = 0; i < RESOURCE_TYPES; i++)
-        MAP_EACH(item, &cache->entries[i])
-        {
+        MAP_EACH(item, &cache->entries[i]) {
             struct delta_entry *entry = item->value;
             if (changed && !resource_is_affected(entry->resource, changed))
                 continue;

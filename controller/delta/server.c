@@ -67,8 +67,8 @@ void delta_server_change(struct delta_server *server, const struct map *changed)
 void delta_server_drain(struct delta_server *server)
 {
     LIST_EACH(node, &server->streams.open)
-    delta_stream_end(LIST_ENTRY(node, struct delta_stream, open_node), GRPC_UNAVAILABLE,
-                     "the controller is shutting down");
+        delta_stream_end(LIST_ENTRY(node, struct delta_stream, open_node), GRPC_UNAVAILABLE,
+                         "the controller is shutting down");
 }
 
 const struct delta_streams *delta_server_streams(const struct delta_server *server)

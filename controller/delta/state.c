@@ -41,7 +41,7 @@ void delta_state_fini(struct delta_state *state)
 {
     for (size_t i = 0; i < RESOURCE_TYPES; i++) {
         MAP_EACH(item, &state->subscriptions[i])
-        subscription_free(item->value);
+            subscription_free(item->value);
         map_fini(&state->subscriptions[i], NULL);
     }
 }
@@ -82,8 +82,7 @@ static void subscription_owe(struct delta_subscription *subscription)
 
 void delta_state_changed(struct delta_entry *entry)
 {
-    LIST_EACH(node, &entry->subscribers)
-    {
+    LIST_EACH(node, &entry->subscribers) {
         struct delta_subscription *subscription =
             LIST_ENTRY(node, struct delta_subscription, entry_node);
         if (!subscription_is_told(subscription))
@@ -176,8 +175,7 @@ static void refuse(struct delta_state *state, enum resource_type type, uint64_t 
     buf_init(&names, NACK_NAMES_BYTES);
     size_t n_left_out = 0;
     bool is_repeated = true;
-    MAP_EACH(item, &state->subscriptions[type])
-    {
+    MAP_EACH(item, &state->subscriptions[type]) {
         struct delta_subscription *subscription = item->value;
         if (subscription->nonce != nonce)
             continue;
@@ -200,8 +198,7 @@ static void refuse(struct delta_state *state, enum resource_type type, uint64_t 
 static void accept_all(struct delta_state *state, enum resource_type type, uint64_t nonce)
 {
     state->counters->acks[type]++;
-    MAP_EACH(item, &state->subscriptions[type])
-    {
+    MAP_EACH(item, &state->subscriptions[type]) {
         struct delta_subscription *subscription = item->value;
         if (subscription->nonce == nonce) {
             memcpy(subscription->acked, subscription->version, sizeof(subscription->acked));
@@ -312,8 +309,7 @@ static enum delta_next next_of_type(struct delta_state *state, enum resource_typ
     char nonce_text[24];
     snprintf(nonce_text, sizeof(nonce_text), "%" PRIu64, nonce);
     bool has_any = false;
-    LIST_EACH(node, &state->due[type])
-    {
+    LIST_EACH(node, &state->due[type]) {
         struct delta_subscription *subscription =
             LIST_ENTRY(node, struct delta_subscription, due_node);
         size_t cost = tell_cost(subscription);

@@ -49,7 +49,7 @@ const char **problems_list(const struct problems *problems)
         return NULL;
     }
     MAP_EACH(entry, &problems->by_origin)
-    list[n++] = entry->value;
+        list[n++] = entry->value;
     qsort(list, n, sizeof(*list), compare_texts);
     return list;
 }

@@ -82,8 +82,7 @@ bool manifest_file_read(struct manifest_file *file, struct slice text, struct er
 
 static void remove_loaded(struct manifest_file *file, struct store *store, bool wants_all)
 {
-    MAP_EACH(entry, &file->loaded)
-    {
+    MAP_EACH(entry, &file->loaded) {
         const struct object *object = entry->value;
         if (!wants_all && map_get(&file->fresh_names, entry->key))
             continue;

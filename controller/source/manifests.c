@@ -58,8 +58,7 @@ static bool is_gone(const struct manifests *manifests, const char *path)
  * for a while takes no policy away. */
 static void forget_gone(struct manifests *manifests)
 {
-    MAP_EACH(entry, &manifests->files)
-    {
+    MAP_EACH(entry, &manifests->files) {
         struct manifest_file *file = entry->value;
         if (file->is_seen || !is_gone(manifests, file->path))
             continue;
@@ -156,8 +155,7 @@ static const struct object *find_conflict(const struct manifests *manifests,
 
 static bool add_claims(const struct manifest_file *file, struct map *claims)
 {
-    MAP_EACH(entry, &file->fresh_names)
-    {
+    MAP_EACH(entry, &file->fresh_names) {
         if (!map_set(claims, entry->key, entry->value, NULL))
             return false;
     }
@@ -237,7 +235,7 @@ static bool scan(struct manifests *manifests, struct err *err)
     bool is_good = walk_folder(manifests->folder, &limits, enter_folder, manifests, &walk, err);
     if (is_good) {
         MAP_EACH(entry, &manifests->files)
-        ((struct manifest_file *)entry->value)->is_seen = false;
+            ((struct manifest_file *)entry->value)->is_seen = false;
         for (size_t i = 0; i < walk.n; i++)
             read_file(manifests, walk.list[i]);
         forget_gone(manifests);

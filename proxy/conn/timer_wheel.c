@@ -128,8 +128,7 @@ static void wheel_cascade(struct timer_wheel *wheel)
         list_init(&moving);
         list_take_all(&moving, &wheel->slots[level][slot]);
         wheel->occupied[level] &= ~(1ull << slot);
-        LIST_EACH(node, &moving)
-        {
+        LIST_EACH(node, &moving) {
             list_remove(node);
             wheel_place(wheel, LIST_ENTRY(node, struct timer, node));
         }

@@ -46,7 +46,7 @@ static void control_count(struct control *control)
 {
     uint64_t endpoints = 0;
     MAP_EACH(entry, &control->snapshot->endpoints)
-    endpoints += ((struct endpoints *)entry->value)->n;
+        endpoints += ((struct endpoints *)entry->value)->n;
     control_gauge(control, COUNTER_SERVICES, &control->n_services,
                   control->snapshot->services.count);
     control_gauge(control, COUNTER_ENDPOINTS, &control->n_endpoints, endpoints);

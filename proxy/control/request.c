@@ -47,7 +47,7 @@ static char **request_names(const struct map *map)
     size_t n = 0;
     if (names)
         MAP_EACH(entry, map)
-    names[n++] = request_text(entry->key.ptr);
+            names[n++] = request_text(entry->key.ptr);
     return names;
 }
 
@@ -64,8 +64,7 @@ static bool request_versions(struct versions *versions, const struct resources *
     versions->n = 0;
     if (!versions->entries || !versions->pointers)
         return false;
-    MAP_EACH(entry, map)
-    {
+    MAP_EACH(entry, map) {
         const char *version = resources_version(resources, type, entry);
         if (!*version)
             continue;

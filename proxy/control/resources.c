@@ -108,8 +108,7 @@ static void resources_make_room(struct resources *resources)
     uint64_t oldest_ns = UINT64_MAX;
     if (resources->services.count < resources->max_services)
         return;
-    MAP_EACH(entry, &resources->services)
-    {
+    MAP_EACH(entry, &resources->services) {
         const struct service_shared *shared = ((struct followed *)entry->value)->shared;
         bool is_used = atomic_load_explicit(&shared->connections, memory_order_relaxed) > 0;
         uint64_t used_ns = atomic_load_explicit(&shared->last_used_ns, memory_order_relaxed);
@@ -148,8 +147,7 @@ bool resources_want(struct resources *resources, struct slice name, uint64_t now
 
 void resources_forget_idle(struct resources *resources, uint64_t now_ns, uint64_t idle_ns)
 {
-    MAP_EACH(entry, &resources->services)
-    {
+    MAP_EACH(entry, &resources->services) {
         const struct service_shared *shared = ((struct followed *)entry->value)->shared;
         uint64_t used_ns = atomic_load_explicit(&shared->last_used_ns, memory_order_relaxed);
         if (atomic_load_explicit(&shared->connections, memory_order_relaxed) == 0 &&
@@ -328,11 +326,11 @@ void resources_stream_opened(struct resources *resources, uint64_t now_ns)
     if (!resources->workload)
         resources->workload_asked_ns = now_ns;
     MAP_EACH(entry, &resources->services)
-    if (!((struct followed *)entry->value)->service)
-        ((struct followed *)entry->value)->asked_ns = now_ns;
+        if (!((struct followed *)entry->value)->service)
+            ((struct followed *)entry->value)->asked_ns = now_ns;
     MAP_EACH(entry, &resources->endpoints)
-    if (!((struct followed *)entry->value)->endpoints)
-        ((struct followed *)entry->value)->asked_ns = now_ns;
+        if (!((struct followed *)entry->value)->endpoints)
+            ((struct followed *)entry->value)->asked_ns = now_ns;
 }
 
 void resources_stream_closed(struct resources *resources)
@@ -343,8 +341,7 @@ void resources_stream_closed(struct resources *resources)
 
 static bool resources_has_unanswered(const struct map *map, uint64_t since_ns)
 {
-    MAP_EACH(entry, map)
-    {
+    MAP_EACH(entry, map) {
         const struct followed *followed = entry->value;
         if (followed->asked_ns && followed->asked_ns <= since_ns)
             return true;
@@ -408,16 +405,14 @@ struct snapshot *resources_snapshot(struct resources *resources, uint64_t genera
         return NULL;
     snapshot->generation = generation;
     snapshot_set_workload(snapshot, workload_hold(resources->workload));
-    MAP_EACH(entry, &resources->services)
-    {
+    MAP_EACH(entry, &resources->services) {
         struct followed *followed = entry->value;
         resources_promote(resources, followed);
         if (followed->published &&
             !snapshot_set_service(snapshot, service_hold(followed->published)))
             goto short_of_memory;
     }
-    MAP_EACH(entry, &resources->endpoints)
-    {
+    MAP_EACH(entry, &resources->endpoints) {
         struct followed *followed = entry->value;
         if (followed->endpoints &&
             !snapshot_set_endpoints(snapshot, endpoints_hold(followed->endpoints)))

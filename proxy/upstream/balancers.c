@@ -38,8 +38,7 @@ struct balancer *balancers_get(struct balancers *balancers, struct endpoints *en
 
 void balancers_follow(struct balancers *balancers, const struct snapshot *snapshot)
 {
-    MAP_EACH(entry, &balancers->by_name)
-    {
+    MAP_EACH(entry, &balancers->by_name) {
         struct balancer *balancer = entry->value;
         struct endpoints *endpoints = snapshot_endpoints(snapshot, entry->key);
         if (!endpoints) {
@@ -77,6 +76,6 @@ struct json_t *balancers_describe(const struct balancers *balancers)
 {
     json_t *object = json_object();
     MAP_EACH(entry, &balancers->by_name)
-    json_object_setn_new(object, entry->key.ptr, entry->key.len, describe_one(entry->value));
+        json_object_setn_new(object, entry->key.ptr, entry->key.len, describe_one(entry->value));
     return object;
 }

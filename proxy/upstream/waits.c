@@ -62,8 +62,7 @@ void waits_leave(struct waits *waits, struct waiter *waiter)
 
 void waits_wake(struct waits *waits)
 {
-    LIST_EACH(node, &waits->waiters)
-    {
+    LIST_EACH(node, &waits->waiters) {
         struct waiter *waiter = LIST_ENTRY(node, struct waiter, node);
         waiter->wake(waiter);
     }

@@ -40,8 +40,7 @@ static void publish(struct resources *resources, uint64_t generation)
     struct snapshot *snapshot = resources_snapshot(resources, generation);
     if (!snapshot)
         abort();
-    MAP_EACH(entry, &snapshot->services)
-    {
+    MAP_EACH(entry, &snapshot->services) {
         const struct service *service = entry->value;
         for (size_t i = 0; i < service->n_backends; i++)
             if (!snapshot_endpoints(snapshot, slice_str(service->backends[i].endpoints)))

@@ -99,8 +99,7 @@ static void test_walk_and_remove(void **state)
         values[i] = 0;
         assert_true(map_set(&map, key_of(i, text), &values[i], NULL));
     }
-    MAP_EACH(entry, &map)
-    {
+    MAP_EACH(entry, &map) {
         int *value = entry->value;
         seen++;
         ++*value;
@@ -116,8 +115,7 @@ static void test_walk_and_remove(void **state)
     for (unsigned i = 0; i < 1000; i++)
         freed += values[i] == 2;
     assert_int_equal(freed, 1000 - 333);
-    MAP_EACH(entry, &map)
-    {
+    MAP_EACH(entry, &map) {
         fail_msg("%s is left", entry->key.ptr);
     }
 }
@@ -166,8 +164,7 @@ static void test_list(void **state)
     assert_int_equal(sum_in_order(&head), 4132);
     list_take_all(&other, &head);
     assert_int_equal(sum_in_order(&other), 4132);
-    LIST_EACH(node, &other)
-    {
+    LIST_EACH(node, &other) {
         if (LIST_ENTRY(node, struct item, node)->number % 2)
             list_remove(node);
     }
@@ -189,8 +186,8 @@ static void test_keys_cannot_be_made_to_collide(void **state)
     }
     size_t n_alike = 0;
     MAP_EACH(entry, &map)
-    MAP_EACH(other, &map)
-    n_alike += entry != other && entry->hash == other->hash;
+        MAP_EACH(other, &map)
+            n_alike += entry != other && entry->hash == other->hash;
     assert_int_equal(n_alike, 0);
     map_fini(&map, NULL);
 }

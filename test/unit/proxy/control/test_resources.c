@@ -247,7 +247,7 @@ static void a_ceiling_forgets_the_least_recently_used(void **state)
     assert_true(is_noted(&r->unsubscribe[RESOURCE_SERVICE], "10.0.0.2:80"));
     assert_int_equal(r->evicted, 1);
     MAP_EACH(entry, &r->services)
-    ((struct followed *)entry->value)->shared->connections = 1;
+        ((struct followed *)entry->value)->shared->connections = 1;
     want(r, "10.0.0.5:80", 14); /* all are in use: then the oldest */
     assert_null(map_get(&r->services, slice_str("10.0.0.1:80")));
 
