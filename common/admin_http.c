@@ -13,6 +13,7 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/html_text.h"
 #include "common/list.h"
 #include "common/log.h"
 
@@ -157,6 +158,14 @@ static void send_line(struct evhttp_request *http, int status, const char *line)
     send_answer(http, status, "text/plain; charset=utf-8", line, strlen(line));
 }
 
+static void send_bad_method(struct evhttp_request *http, const struct admin_page *page)
+{
+    char line[64];
+    evhttp_add_header(evhttp_request_get_output_headers(http), "Allow", page->methods);
+    snprintf(line, sizeof(line), "this page takes %s only\n", page->methods);
+    send_line(http, HTTP_BADMETHOD, line);
+}
+
 static void request_free(struct admin_request *request)
 {
     list_remove(&request->node);
@@ -232,8 +241,7 @@ static void on_request(struct evhttp_request *http, void *arg)
     }
     /* The methods of a page are words of our own; none is part of another. */
     if (!strstr(page->methods, method_name(http))) {
-        evhttp_add_header(evhttp_request_get_output_headers(http), "Allow", page->methods);
-        send_line(http, HTTP_BADMETHOD, "this page does not take that method\n");
+        send_bad_method(http, page);
         return;
     }
     serve_page(admin, page, http);
@@ -383,6 +391,25 @@ void admin_reply_text(struct admin_request *request, int status, const char *for
     text[len] = '\n'; /* in the place of the NUL: the body has a length */
     admin_reply(request, status, "text/plain; charset=utf-8", text, (size_t)len + 1);
     free(text);
+}
+
+void admin_reply_html(struct admin_request *request, struct slice html)
+{
+    const char *accept = admin_request_header(request, "Accept");
+    struct buf text;
+    if (accept && strstr(accept, "text/html")) {
+        admin_reply(request, HTTP_OK, "text/html; charset=utf-8", html.ptr, html.len);
+        return;
+    }
+    /* Only the spaces of aligned columns can make it longer than the markup was. */
+    buf_init(&text, 2 * ADMIN_HTML_MAX_BYTES);
+    if (html_text(&text, html)) {
+        struct slice all = buf_slice(&text);
+        admin_reply(request, HTTP_OK, "text/plain; charset=utf-8", all.ptr, all.len);
+    } else {
+        admin_reply_text(request, HTTP_INTERNAL, "out of memory");
+    }
+    buf_fini(&text);
 }
 
 void admin_reply_json(struct admin_request *request, struct json_t *json)

@@ -45,6 +45,10 @@ void admin_reply(struct admin_request *request, int status, const char *content_
 /* One line of text/plain and a newline. */
 void admin_reply_text(struct admin_request *request, int status, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* A page for people, of at most ADMIN_HTML_MAX_BYTES: as text (common/html_text.h) for who does not
+ * say that it takes HTML: curl, not a browser. */
+#define ADMIN_HTML_MAX_BYTES (4u << 20)
+void admin_reply_html(struct admin_request *request, struct slice html);
 struct json_t;
 /* Pretty JSON; takes over the caller's reference. NULL is answered with 500. */
 void admin_reply_json(struct admin_request *request, struct json_t *json);

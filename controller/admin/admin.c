@@ -47,7 +47,8 @@ static void serve_home(struct admin_request *request, void *context)
 {
     struct buf body;
     home_write(&((struct admin *)context)->sources, &body);
-    reply_buf(request, "text/html; charset=utf-8", &body);
+    admin_reply_html(request, buf_slice(&body));
+    buf_fini(&body);
 }
 
 static void serve_proxies(struct admin_request *request, void *context)

@@ -3,13 +3,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/admin_http.h"
 #include "common/clock.h"
 #include "common/text.h"
 #include "common/version.h"
 #include "controller/objects/keys.h"
 
-#define HOME_MAX_BYTES (4u << 20) /* what does not fit is left out */
-#define HOME_MAX_ROWS  1000       /* of proxies; the rest are on /proxies */
+#define HOME_MAX_ROWS 1000 /* of proxies; the rest are on /proxies */
 
 static void put_escaped(struct buf *out, const char *text)
 {
@@ -130,7 +130,7 @@ static void put_head(const struct admin_sources *sources, struct buf *out)
 
 void home_write(const struct admin_sources *sources, struct buf *out)
 {
-    buf_init(out, HOME_MAX_BYTES);
+    buf_init(out, ADMIN_HTML_MAX_BYTES);
     put_head(sources, out);
     put_problems(sources->problems, out);
     put_proxies(delta_server_streams(sources->delta), out);

@@ -11,8 +11,7 @@
 #include "common/usage.h"
 #include "proxy/telemetry/metrics.h"
 
-#define INDEX_MAX_BYTES (4u << 20)
-#define SHOWN_ROWS      50 /* of each table; the JSON pages have the rest */
+#define SHOWN_ROWS 50 /* of each table; the JSON pages have the rest */
 
 static const char head[] =
     "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -201,9 +200,9 @@ static void show_process(struct html *html, const struct admin_sources *sources)
     char span[TEXT_SPAN_BYTES];
     html_heading(html, "Process", "/memory");
     html_table(html, NULL);
-    html_row(html, "running for", "%s, %zu workers, version %s",
+    html_row(html, "running for", "%s, %zu worker%s, version %s",
              text_span(clock_wall_sec() - sources->started_at, span), sources->n_workers,
-             OUTRIGGER_VERSION);
+             sources->n_workers == 1 ? "" : "s", OUTRIGGER_VERSION);
     html_row(html, "memory", "%" PRIu64 " KiB resident", usage.resident_bytes / 1024);
     html_row(html, "CPU", "%.2f s", usage.cpu_seconds);
     html_row(html, "descriptors", "%" PRIu64 " of %" PRIu64, usage.descriptors,
@@ -226,7 +225,7 @@ void page_index(struct admin_request *request, void *context)
     const struct snapshot *snapshot = control_snapshot(sources->control);
     struct html html;
     struct err why = {.text = ""};
-    html_init(&html, INDEX_MAX_BYTES);
+    html_init(&html, ADMIN_HTML_MAX_BYTES);
     bool is_ready = readiness_check(sources, &why);
     html_raw(&html, head);
     html_title(&html, sources->pod, is_ready, is_ready ? "ready" : why.text);
@@ -240,7 +239,7 @@ void page_index(struct admin_request *request, void *context)
     html_raw(&html, "</body></html>\n");
     struct slice text = buf_slice(&html.text);
     if (html.is_whole)
-        admin_reply(request, HTTP_OK, "text/html; charset=utf-8", text.ptr, text.len);
+        admin_reply_html(request, text);
     else
         admin_reply_text(request, HTTP_INTERNAL, "out of memory");
     html_fini(&html);

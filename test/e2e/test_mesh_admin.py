@@ -20,7 +20,7 @@ def scene():
 
 def test_the_page_for_people_holds_what_matters(scene):
     _, web, _, service = scene
-    answer = web.proxy.admin("/")
+    answer = web.proxy.admin("/", headers={"Accept": "text/html,*/*;q=0.8"})
     assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/html")
     for text in ("demo/web", "ready", web.identity, f"{service.ipv4}:80", "demo/api", "left",
                  'href="/connections"', 'href="/metrics"', "connected",
@@ -28,6 +28,22 @@ def test_the_page_for_people_holds_what_matters(scene):
         assert text in answer.text, text
     for path in set(re.findall(r'href="([^"]+)"', answer.text)) - {"/drain", "/quit"}:
         assert web.proxy.admin(path).status == 200, path
+
+
+def test_the_page_for_people_is_text_for_who_is_no_browser(scene):
+    mesh, web, _, service = scene
+    answer = web.proxy.admin("/", headers={"Accept": "*/*"})
+    assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.text.startswith("demo/web ready\n") and "<" not in answer.text
+    assert re.search(rf"^{service.ipv4}:80 +demo/api +2 +0$", answer.text, re.M)
+    assert re.search(r"^outbound +web +api +demo/api +mutual", answer.text, re.M)
+    assert "\nProxies: 3\n" in mesh.controller.admin("/").text
+
+
+def test_a_wrong_method_names_the_right_one(scene):
+    _, web, _, _ = scene
+    answer = web.proxy.admin("/drain")
+    assert answer.status == 405 and answer.headers["Allow"] == "POST" and "POST" in answer.text
 
 
 def test_an_unknown_page_lists_those_there_are(scene):
