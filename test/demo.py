@@ -8,6 +8,7 @@ it with exit code 1. With --keep the mesh stays up, with a list of things to try
 """
 import argparse
 import collections
+import os
 import signal
 import struct
 import sys
@@ -227,8 +228,12 @@ class Demo:
         self.cost()
 
     def keep(self):
+        # Without root, what stands here stands in a user namespace: whoever looks must go there too.
+        user = "" if is_initial_user_namespace() else \
+            f" --target={os.getpid()} --user --preserve-credentials"
+
         def inside(node, command):
-            return f"nsenter --net={node.net.path} {command}"
+            return f"nsenter{user} --net={node.net.path} {command}"
 
         say("\nThe mesh stays up until you press Ctrl-C. In another terminal, as the same user, try:\n")
         for what, command in (
@@ -245,6 +250,10 @@ class Demo:
         say(f"\n  the manifests, followed as you edit them: {self.mesh.manifests.folder}\n"
             f"  the logs: {self.mesh.folder}/*.log")
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def is_initial_user_namespace():
+    return Path("/proc/self/uid_map").read_text(encoding="ascii").split() == ["0", "0", "4294967295"]
 
 
 def main():
