@@ -3,6 +3,7 @@
 # SAN=1       AddressSanitizer and UndefinedBehaviorSanitizer    (objects in build-asan/)
 # SAN=thread  ThreadSanitizer                                    (objects in build-tsan/)
 # BORINGSSL=/prefix  another BoringSSL than Debian's package (include/ and lib/ below it)
+# V=1         whole commands instead of one word and a name for each
 
 CC      ?= gcc
 SAN     ?=
@@ -16,9 +17,9 @@ PYTHON  := /usr/bin/python3
 DEB_BUILD := build-essential pkg-config libevent-dev android-libboringssl-dev libnghttp2-dev \
              libnftnl-dev libmnl-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
              libprotobuf-dev libjansson-dev libyaml-dev
-# nftables, iptables: what outrigger-init is compared with. tcpdump, curl, iproute2: the demo.
+# nftables, iptables: what outrigger-init is compared with. tcpdump, curl, netcat, iproute2: the demo.
 DEB_TEST  := libcmocka-dev python3 python3-pytest python3-yaml python3-grpcio python3-protobuf \
-             python3-cryptography python3-jsonschema nftables iptables iproute2 tcpdump curl procps util-linux \
+             python3-cryptography python3-jsonschema nftables iptables iproute2 tcpdump curl netcat-openbsd procps util-linux \
              clang-format git
 # haproxy: the peer that the benchmarks compare with.    linux-perf: where the time goes.
 DEB_BENCH := haproxy openssl
@@ -127,21 +128,29 @@ PROTO_OBJ := $(PROTO_GEN:.c=.o)
 
 all: $(PROGRAMS) ## build the programs (the default)
 
+# One short line for each file that is made, so that warnings and tests can be seen between them.
+Q    := $(if $(V),,@)
+made  = $(if $(V),,@printf '  %-6s %s\n' $(1) $@)
+
 # Generated headers must exist before anything that may include them is compiled.
 $(BUILD)/%.o: %.c | $(PROTO_GEN)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call made,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
-	$(CC) $(filter-out -W%,$(ALL_CFLAGS)) -c -o $@ $<
+	$(call made,CC)
+	$(Q)$(CC) $(filter-out -W%,$(ALL_CFLAGS)) -c -o $@ $<
 
 $(BUILD)/gen/%.pb-c.c: %.proto
 	@mkdir -p $(BUILD)/gen
-	protoc-c -I. --c_out=$(BUILD)/gen $<
+	$(call made,PROTOC)
+	$(Q)protoc-c -I. --c_out=$(BUILD)/gen $<
 
 $(BUILD)/gen/google/protobuf/any.pb-c.c:
 	@mkdir -p $(BUILD)/gen
-	protoc-c -I/usr/include --c_out=$(BUILD)/gen /usr/include/google/protobuf/any.proto
+	$(call made,PROTOC)
+	$(Q)protoc-c -I/usr/include --c_out=$(BUILD)/gen /usr/include/google/protobuf/any.proto
 
 $(BUILD)/libcommon.a: $(call obj,$(COMMON_SRC)) $(PROTO_OBJ)
 	@rm -f $@; ar rcs $@ $^
@@ -153,7 +162,8 @@ $(BUILD)/libproxy.a: $(call obj,$(filter-out proxy/main.c,$(PROXY_SRC)))
 	@rm -f $@; ar rcs $@ $^
 
 $(BUILD)/outrigger-%: $(BUILD)/%/main.o $(BUILD)/lib%.a $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
+	$(call made,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
 
 # A unit test is one program a file; it links with the archive of the part that it tests.
 UNIT_SRC := $(sort $(wildcard test/unit/*/*.c test/unit/*/*/*.c))
@@ -162,7 +172,8 @@ unit_lib  = $(BUILD)/lib$(word 3,$(subst /, ,$(patsubst $(BUILD)/%,%,$(1)))).a
 
 .SECONDEXPANSION:
 $(UNIT_BIN): %: %.o $$(call unit_lib,$$@) $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $< $(call unit_lib,$@) $(BUILD)/libcommon.a -lcmocka $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
+	$(call made,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(call unit_lib,$@) $(BUILD)/libcommon.a -lcmocka $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
 
 test-unit: $(UNIT_BIN) ## the unit tests alone
 	@for t in $(UNIT_BIN); do ./$$t || exit 1; done
@@ -171,7 +182,8 @@ test-unit: $(UNIT_BIN) ## the unit tests alone
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard test/programs/*.c)))
 
 $(BUILD)/test/programs/%: $(BUILD)/test/programs/%.o $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
+	$(call made,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
 
 # Seeds replay through the same entry point that libFuzzer drives: test/fuzz/NAME.c with the seed
 # corpus test/fuzz/corpus/NAME/. The part it links with is named on its line `// fuzz: PART`.
@@ -180,7 +192,8 @@ FUZZ_REPLAY := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
 fuzz_lib  = $(BUILD)/lib$(shell sed -n 's,^// fuzz: ,,p' $(patsubst $(BUILD)/%,%,$(1)).c).a
 
 $(FUZZ_REPLAY): %: %.o $(BUILD)/test/fuzz/replay.o $$(call fuzz_lib,$$@) $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $< $(BUILD)/test/fuzz/replay.o $(call fuzz_lib,$@) $(BUILD)/libcommon.a $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
+	$(call made,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(BUILD)/test/fuzz/replay.o $(call fuzz_lib,$@) $(BUILD)/libcommon.a $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
 
 test-fuzz: $(FUZZ_REPLAY) ## replay the fuzz corpora
 	@for t in $(FUZZ_REPLAY); do ./$$t test/fuzz/corpus/$$(basename $$t) || exit 1; done
@@ -199,7 +212,8 @@ fuzz-run: $(FUZZ_BIN)
 	        build-fuzz/found/$$name test/fuzz/corpus/$$name || exit 1; done
 build-fuzz/test/fuzz/%.live: build-fuzz/test/fuzz/%.o build-fuzz/libcommon.a build-fuzz/libinit.a \
                              build-fuzz/libcontroller.a build-fuzz/libproxy.a
-	clang -fsanitize=fuzzer $(LDFLAGS) -o $@ $< build-fuzz/lib$$(sed -n 's,^// fuzz: ,,p' test/fuzz/$*.c).a \
+	$(call made,LINK)
+	$(Q)clang -fsanitize=fuzzer $(LDFLAGS) -o $@ $< build-fuzz/lib$$(sed -n 's,^// fuzz: ,,p' test/fuzz/$*.c).a \
 	    build-fuzz/libcommon.a $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
 
 test-e2e: all $(TEST_PROGRAMS) ## the end-to-end tests alone; T=name picks some
@@ -240,7 +254,8 @@ install: all ## install the programs below PREFIX (/usr/local)
 	install -m 0755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 
 $(BUILD)/test/bench/load: $(BUILD)/test/bench/load.o $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $^
+	$(call made,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 readme: all ## write the README's tables of options and reasons anew
 	@OUTRIGGER_BUILD=$(BUILD) $(PYTHON) test/readme.py
@@ -261,7 +276,7 @@ clean: ## remove what was built
 	rm -rf build build-*
 
 help: ## list the targets
-	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | sort | \
+	@sed -n 's/^\([a-z0-9_.-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | LC_ALL=C sort | \
 	    while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
