@@ -10,6 +10,7 @@
 #include "common/confine.h"
 #include "common/grpc/server.h"
 #include "common/log.h"
+#include "common/log_libevent.h"
 #include "common/version.h"
 #include "controller/admin/admin.h"
 #include "controller/ca.h"
@@ -277,6 +278,7 @@ static void stop(struct controller *controller)
 int serve(const struct settings *settings)
 {
     log_setup((enum log_level)settings->log_level, (enum log_format)settings->log_format);
+    log_libevent();
     confine_process(1);
     struct err err;
     struct controller controller = {.settings = settings};

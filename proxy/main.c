@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/log.h"
+#include "common/log_libevent.h"
 #include "common/std_streams.h"
 #include "common/version.h"
 #include "common/confine.h"
@@ -15,6 +16,7 @@ static int run(const struct proxy_options *options)
 {
     struct err err;
     log_setup((enum log_level)options->log_level, (enum log_format)options->log_format);
+    log_libevent();
     confine_process((unsigned)options->workers + 1);
     struct process *process = process_start(options, &err);
     if (!process) {
