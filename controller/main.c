@@ -98,7 +98,7 @@ int main(int argc, char **argv)
         break;
     }
     if (n_arguments != command->n_arguments) {
-        err_set(&err, "%d arguments where %s are expected (see --help)", n_arguments,
+        err_set(&err, "%d arguments given; expected %s (see --help)", n_arguments,
                 command->table->arguments ? command->table->arguments : "none");
         return usage(command, err.text);
     }
