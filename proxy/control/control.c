@@ -262,7 +262,7 @@ static const char *control_why(const struct control *control,
     if (!discovery->is_open)
         return discovery->last_error;
     if (control->resources->workload_is_gone)
-        return "the controller knows no workload of this pod's name";
+        return RESOURCES_WORKLOAD_GONE;
     return "";
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/cidr.h"
 #include "common/clock.h"
+#include "common/log.h"
 
 /* ---- what the stream has to be told ---- */
 
@@ -268,6 +269,9 @@ static bool resources_take_removal(struct resources *resources, enum resource_ty
         ok = resources_set_endpoints(resources, followed, endpoints_empty(name));
     } else if (type == RESOURCE_WORKLOAD && slice_eq_str(name, resources->pod)) {
         /* Its policy stays: a pod that the controller lost sight of is not open to everybody. */
+        if (!resources->workload_is_gone)
+            LOG(LOG_WARN, "workload_unknown", LOG_S("node", resources->pod),
+                LOG_S("error", "the controller: " RESOURCES_WORKLOAD_GONE));
         resources->workload_is_gone = true;
         resources->workload_asked_ns = 0;
     }

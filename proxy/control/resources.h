@@ -43,6 +43,10 @@ struct resources {
     uint64_t evicted;
 };
 
+/* What it means that `workload_is_gone`: the controller does not tell the two apart. */
+#define RESOURCES_WORKLOAD_GONE                                                                    \
+    "it knows no pod of this name that runs as the service account of the proxy's token"
+
 struct resources *resources_new(const char *pod, const char *trust_domain, size_t max_services);
 void resources_free(struct resources *resources);
 
