@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/spiffe.h"
+#include "common/text.h"
 #include "controller/csr.h"
 #include "controller/jwt.h"
 #include "proto/identity.pb-c.h"
@@ -143,7 +144,7 @@ static bool send_response(const struct identity_service *service, struct grpc_st
 static void answer(struct identity_service *service, struct grpc_stream *stream,
                    struct outcome *outcome)
 {
-    char peer[ADDR_TEXT_BYTES];
+    char peer[ADDR_TEXT_BYTES], end[TEXT_TIME_BYTES];
     addr_format(grpc_stream_peer_addr(stream), peer);
     if (outcome->code == GRPC_OK && !send_response(service, stream, outcome)) {
         outcome->code = GRPC_RESOURCE_EXHAUSTED;
@@ -152,7 +153,7 @@ static void answer(struct identity_service *service, struct grpc_stream *stream,
     count(service, outcome);
     if (outcome->code == GRPC_OK)
         LOG(LOG_INFO, "identity_certified", LOG_S("identity", outcome->id), LOG_S("address", peer),
-            LOG_I("not_after", outcome->leaf.not_after));
+            LOG_S("not_after", text_time(outcome->leaf.not_after, end)));
     else
         LOG_LIMITED(LOG_WARN, "identity_refused", LOG_S("address", peer),
                     LOG_S("code", grpc_code_name(outcome->code)),

@@ -8,6 +8,7 @@
 #include "common/ed25519.h"
 #include "common/jitter.h"
 #include "common/log.h"
+#include "common/text.h"
 
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 60000
@@ -67,8 +68,10 @@ static bool renew(struct server_identity *identity, struct err *err)
     int64_t now_sec = clock_wall_sec();
     int64_t left_sec = svid_not_after(svid) - now_sec;
     identity->renew_at = now_sec + (int64_t)jitter_around((uint64_t)left_sec * 2 / 3, RENEW_JITTER);
+    char end[TEXT_TIME_BYTES];
     LOG(LOG_INFO, "server_certificate", LOG_SL("identity", svid_id(svid)->text),
-        LOG_S("serial", svid_serial(svid)), LOG_I("not_after", svid_not_after(svid)));
+        LOG_S("serial", svid_serial(svid)),
+        LOG_S("not_after", text_time(svid_not_after(svid), end)));
     ca_warn_expiry(identity->ca);
     return true;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "controller/admin/effect.h"
 #include "controller/objects/keys.h"
 
@@ -10,6 +11,12 @@
 static json_t *text(const char *value)
 {
     return value ? json_string(value) : json_null();
+}
+
+static json_t *time_json(int64_t wall_sec)
+{
+    char time[TEXT_TIME_BYTES];
+    return json_string(text_time(wall_sec, time));
 }
 
 static const char *told_name(const struct delta_subscription *subscription)
@@ -116,7 +123,7 @@ json_t *certificates_json(const struct admin_sources *sources)
     for (size_t i = 0; i < trust_anchors_count(anchors); i++) {
         json_t *root = json_object();
         json_object_set_new(root, "name", text(trust_anchors_name(anchors, i)));
-        json_object_set_new(root, "not_after", json_integer(trust_anchors_not_after(anchors, i)));
+        json_object_set_new(root, "not_after", time_json(trust_anchors_not_after(anchors, i)));
         json_object_set_new(root, "seconds_left",
                             json_integer(trust_anchors_not_after(anchors, i) - now));
         json_array_append_new(roots, root);
@@ -125,8 +132,8 @@ json_t *certificates_json(const struct admin_sources *sources)
     struct slice id = svid_id(own)->text;
     json_object_set_new(leaf, "identity", json_stringn(id.ptr, id.len));
     json_object_set_new(leaf, "serial", text(svid_serial(own)));
-    json_object_set_new(leaf, "not_before", json_integer(svid_not_before(own)));
-    json_object_set_new(leaf, "not_after", json_integer(svid_not_after(own)));
+    json_object_set_new(leaf, "not_before", time_json(svid_not_before(own)));
+    json_object_set_new(leaf, "not_after", time_json(svid_not_after(own)));
     json_object_set_new(leaf, "seconds_left", json_integer(svid_not_after(own) - now));
     json_t *json = json_object();
     json_object_set_new(json, "trust_domain", text(ca_trust_domain(sources->ca)));

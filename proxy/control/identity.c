@@ -11,6 +11,7 @@
 #include "common/grpc/client.h"
 #include "common/jitter.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "proxy/control/certify.h"
 
 #define IDENTITY_CALL_MS         10000
@@ -238,9 +239,11 @@ static void identity_issued(struct identity *identity)
         identity->renew_at_ms = soonest_ms;
     identity_end_attempt(identity);
     telemetry_add(identity->settings.telemetry, COUNTER_CERTIFICATES_ISSUED, 1);
+    char end[TEXT_TIME_BYTES], renewal[TEXT_TIME_BYTES];
     LOG(LOG_INFO, "certificate_issued", LOG_S("serial", svid_serial(svid)),
-        LOG_SL("identity", svid_id(svid)->text), LOG_I("not_after", svid_not_after(svid)),
-        LOG_I("renewal", identity->renew_at_ms / 1000));
+        LOG_SL("identity", svid_id(svid)->text),
+        LOG_S("not_after", text_time(svid_not_after(svid), end)),
+        LOG_S("renewal", text_time(identity->renew_at_ms / 1000, renewal)));
     identity_warn_of_anchors(svid);
     identity->settings.on_certificate(identity->settings.context, svid);
 }
