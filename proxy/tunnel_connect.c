@@ -87,19 +87,6 @@ enum tunnel_step tunnel_connect(struct tunnel *tunnel)
     return tunnel_wants_tls(tunnel) ? STEP_ORIGINATE : tunnel_ready(tunnel);
 }
 
-static enum tunnel_step tunnel_originate_failed(struct tunnel *tunnel)
-{
-    struct telemetry_shard *telemetry = tunnel->workspace->telemetry;
-    const struct tls_layer *tls = tunnel->server.tls;
-    bool is_rejected = tls_layer_peer_rejected(tls);
-    char text[1024];
-    tunnel_set_detail(tunnel, tls_layer_failure(tls, text, sizeof(text)));
-    telemetry_add(telemetry, COUNTER_TLS_FAILURES, 1);
-    if (is_rejected)
-        telemetry_add(telemetry, COUNTER_PEERS_REJECTED, 1);
-    return tunnel_attempt_failed(tunnel, is_rejected ? REASON_PEER_REJECTED : REASON_TLS_FAILED);
-}
-
 /* The time for this was set when connecting began: both together must not take longer. */
 enum tunnel_step tunnel_originate(struct tunnel *tunnel)
 {
@@ -122,7 +109,7 @@ enum tunnel_step tunnel_originate(struct tunnel *tunnel)
     case CONN_WAITS:
         return STEP_WAIT;
     case CONN_FAILED:
-        return tunnel_originate_failed(tunnel);
+        return tunnel_attempt_failed(tunnel, tunnel_tls_failed(tunnel, server->tls));
     case CONN_SECURED:
         break;
     }

@@ -120,19 +120,6 @@ enum tunnel_step tunnel_detect(struct tunnel *tunnel)
     }
 }
 
-static enum tunnel_step tunnel_terminate_failed(struct tunnel *tunnel)
-{
-    struct telemetry_shard *telemetry = tunnel->workspace->telemetry;
-    const struct tls_layer *tls = tunnel->client.tls;
-    bool is_rejected = tls_layer_peer_rejected(tls);
-    char text[1024];
-    tunnel_set_detail(tunnel, tls_layer_failure(tls, text, sizeof(text)));
-    telemetry_add(telemetry, COUNTER_TLS_FAILURES, 1);
-    if (is_rejected)
-        telemetry_add(telemetry, COUNTER_PEERS_REJECTED, 1);
-    return tunnel_end(tunnel, is_rejected ? REASON_PEER_REJECTED : REASON_TLS_FAILED);
-}
-
 enum tunnel_step tunnel_terminate(struct tunnel *tunnel)
 {
     struct workspace *workspace = tunnel->workspace;
@@ -155,7 +142,7 @@ enum tunnel_step tunnel_terminate(struct tunnel *tunnel)
     case CONN_WAITS:
         return STEP_WAIT;
     case CONN_FAILED:
-        return tunnel_terminate_failed(tunnel);
+        return tunnel_end(tunnel, tunnel_tls_failed(tunnel, tunnel->client.tls));
     case CONN_SECURED:
         break;
     }

@@ -80,6 +80,9 @@ void tunnel_hold_snapshot(struct tunnel *tunnel);
 void tunnel_set_timer(struct tunnel *tunnel, uint64_t delay_ms);
 /* Remembers what went wrong, for the log line. */
 void tunnel_set_detail(struct tunnel *tunnel, const char *text);
+
+/* Counts a failed handshake and keeps its detail; returns the reason that it is. */
+enum reason tunnel_tls_failed(struct tunnel *tunnel, const struct tls_layer *tls);
 /* Reads the original destination; a reason when that is no place to go, or a cap is reached. */
 bool tunnel_find_destination(struct tunnel *tunnel, enum reason *reason) MUST_USE;
 /* Is it a port of the proxy itself? */
