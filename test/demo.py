@@ -243,7 +243,7 @@ class Demo:
                 ("certificates", inside(self.web, "curl -s http://127.0.0.1:15000/certificates")),
                 ("metrics", inside(self.apis[0], "curl -s http://127.0.0.1:15000/metrics")),
                 ("refused in strict mode", inside(self.outside, f"nc -w1 {self.apis[0].ipv4} {PORT}")),
-                ("the redirect", inside(self.web, "nft list table inet outrigger")),
+                ("the redirect", inside(self.web, "/usr/sbin/nft list table inet outrigger")),
                 ("the controller's view",
                  inside(self.mesh.controller, "curl -s http://127.0.0.1:15014/proxies"))):
             say(f"  {what}:\n    {command}")
