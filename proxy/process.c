@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/startup_pages.h"
 #include "common/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/readiness.h"
@@ -114,6 +115,7 @@ static void note_ready(struct process *process)
         return;
     process->was_ready = true;
     LOG(LOG_INFO, "ready", LOG_I("after_ms", (clock_now_ns() - process->started_ns) / NS_PER_MS));
+    startup_pages_drop();
 }
 
 static void on_publish(void *context, struct snapshot *snapshot)
