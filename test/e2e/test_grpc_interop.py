@@ -6,10 +6,12 @@ import grpc
 import pytest
 
 from grpc_peers import (WAIT, Authority, EchoClient, EchoServer, PythonServer, Stub, detail_bytes)
-from mesh import wait_until
+from mesh import IS_SANITIZED, wait_until
 
 UNICODE = "näh: 100 % kaputt ✓ 🛶"
 MIB = 1 << 20
+# What back-pressure may leave in memory; sanitizers keep what was freed, and shadow it.
+HELD = 32 * MIB if IS_SANITIZED else 8 * MIB
 
 
 # ---- Python's client, our server -----------------------------------------------------------------
@@ -92,7 +94,7 @@ def test_our_server_cannot_be_filled(server, stub):
         count = len(sent)
         threading.Event().wait(0.3)
     assert len(sent) < 100
-    assert server.resident_bytes() - before < 8 * MIB
+    assert server.resident_bytes() - before < HELD
     call.cancel()
     assert stub.unary(b"others go on", timeout=WAIT) == b"others go on"
 
@@ -223,7 +225,7 @@ def test_our_client_stops_a_server_while_it_is_paused(client, python_server):
         sent = python_server.sent
         threading.Event().wait(0.3)
     assert sent < 100 * 100000
-    assert client.resident_bytes() - before < 8 * MIB
+    assert client.resident_bytes() - before < HELD
     client.say("resume 1")
     client.wait_for("end 1 OK", timeout=3 * WAIT)
     assert client.count("message 1 100000 ") == 2000
