@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/confine.h"
+#include "common/end_signals.h"
 #include "common/grpc/server.h"
 #include "common/log.h"
 #include "common/log_libevent.h"
@@ -264,6 +265,7 @@ static void stop(struct controller *controller)
     identity_service_free(controller->identity);
     token_signer_close(controller->signer);
     ca_close(controller->ca);
+    end_signals_block();
     for (size_t i = 0; i < N_SIGNALS; i++)
         if (controller->signals[i])
             event_free(controller->signals[i]);

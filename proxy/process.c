@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/end_signals.h"
 #include "common/log.h"
 #include "common/startup_pages.h"
 #include "common/version.h"
@@ -264,6 +265,7 @@ void process_free(struct process *process)
         control_stop(process->control);
     if (process->box)
         mailbox_free(process->box);
+    end_signals_block();
     if (process->on_term)
         event_free(process->on_term);
     if (process->on_int)
