@@ -70,7 +70,7 @@ class Proxy(Process):
 
     def note_level(self):
         """Remembers what it holds now, at rest, as the level that it must come back to."""
-        self._level = {"descriptors": self.descriptors(), "resident": self.resident_bytes()}
+        self._level = {"descriptors": self.descriptors(), "memory": self.own_bytes()}
         self._level_pid = self.pid
 
     def check_level(self, memory_slack=4 << 20, timeout=15.0):
@@ -80,8 +80,8 @@ class Proxy(Process):
         wait_until(lambda: not self.connections(), f"{self.name} to have no connection", timeout)
         wait_until(lambda: self.descriptors() <= self._level["descriptors"],
                    f"{self.name} to be back at {self._level['descriptors']} descriptors", timeout)
-        limit = self._level["resident"] + memory_slack  # freed memory goes back after a second
-        wait_until(lambda: IS_SANITIZED or self.resident_bytes() <= limit,
+        limit = self._level["memory"] + memory_slack  # freed memory goes back after a second
+        wait_until(lambda: IS_SANITIZED or self.own_bytes() <= limit,
                    f"{self.name} to be back at {limit} bytes of memory", timeout)
 
 
