@@ -1,0 +1,74 @@
+/*
+ * The HTTP connections of one worker to endpoints and to the application, by what must be equal for
+ * two requests to share one: where it goes, who must be there, on whose behalf, what is spoken.
+ * Nothing is opened ahead of need; nothing is shared between keys.
+ *
+ * HTTP/1.1: a connection carries one exchange at a time, the warmest idle one is taken first.
+ * HTTP/2: requests go on one connection as long as it has room; another is opened when it has none.
+ * What is idle for longer than `idle_timeout_ms` is closed; so is, when it has become idle, what
+ * belongs to an endpoint that has gone or to a certificate that was replaced (it drains).
+ */
+#ifndef OUTRIGGER_PROXY_UPSTREAM_POOL_H
+#define OUTRIGGER_PROXY_UPSTREAM_POOL_H
+
+#include "proxy/codec/codec.h"
+#include "proxy/workspace.h"
+
+enum pool_protocol { POOL_HTTP_1_1, POOL_HTTP_2 };
+
+struct pool_key {
+    struct sockaddr_any address;
+    const char *identity; /* SPIFFE ID that is verified, over mTLS; "": plaintext */
+    const char
+        *on_behalf; /* inbound: the client's identity, so that none shares with another; "" */
+    enum pool_protocol protocol;
+};
+
+struct pools;
+struct pools *pools_new(struct workspace *workspace); /* NULL when memory is short */
+/* Closes everything; tickets that wait are told REASON_DRAINED. */
+void pools_free(struct pools *pools);
+
+/* Who waits for a connection with room. Embed it in the request. */
+struct pool_ticket {
+    struct list node;
+    struct pool *pool;    /* NULL while it does not wait */
+    uint64_t deadline_ns; /* set by pool_take(): connect and handshake together */
+    /*
+     * Room for one stream on `codec`: codec_open() is called before this returns. `is_new`: no
+     * exchange has been on the connection before. `connect_ns`: what connecting took, 0 when it
+     * was there already.
+     */
+    void (*on_ready)(struct pool_ticket *ticket, struct codec *codec, bool is_new,
+                     uint64_t connect_ns);
+    /* CONNECT_FAILED, CONNECT_TIMEOUT, TLS_FAILED, PEER_REJECTED, NO_CERTIFICATE, ... */
+    void (*on_failed)(struct pool_ticket *ticket, enum reason reason, const char *detail);
+};
+
+struct pool_limits {
+    uint64_t connect_timeout_ms; /* connect and handshake */
+    uint64_t idle_timeout_ms;
+    uint32_t max_connections; /* of this key; 0: no cap */
+    uint32_t max_pending;     /* tickets that wait for this key; 0: 1024. Beyond: LIMIT_PENDING */
+};
+
+/*
+ * Asks for room. Either callback may come before it returns, or later, once. `must_be_new`: no
+ * connection that was used before (the second try after the keep-alive race).
+ */
+void pool_take(struct pools *pools, const struct pool_key *key, const struct pool_limits *limits,
+               bool must_be_new, struct pool_ticket *ticket);
+/* Does not want it any more. May be called when it does not wait. */
+void pool_leave(struct pool_ticket *ticket);
+
+/* The endpoint at `address` is gone: its connections take no more streams and close when idle. */
+void pools_drain_address(struct pools *pools, const struct sockaddr_any *address);
+/* The certificate was replaced: mTLS connections take no more streams, close when idle; spread over
+ * `spread_ms` so that there is no stampede of handshakes. */
+void pools_renew(struct pools *pools, uint64_t spread_ms);
+size_t pools_n_connections(const struct pools *pools);
+
+struct json_t;
+struct json_t *pools_describe(const struct pools *pools); /* for /connections; or NULL */
+
+#endif
