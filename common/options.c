@@ -145,6 +145,20 @@ static bool parse_flag(struct slice value, bool *flag, struct err *err)
     return err_set(err, "\"%.*s\" is neither true nor false", SLICE_ARG(value));
 }
 
+static const char *row_expects(const struct option_row *row)
+{
+    return row->value_name ? row->value_name : row->choices ? row->choices : "VALUE";
+}
+
+/* The other types tell in their own words that nothing is no number, no choice. */
+static bool check_empty(const struct option_row *row, struct slice value, struct err *err)
+{
+    if (value.len > 0 || row->empty_means ||
+        (row->type != OPTION_STRING && row->type != OPTION_CUSTOM))
+        return true;
+    return err_set(err, "the value is empty; expected %s", row_expects(row));
+}
+
 /* `value` is NUL-terminated and outlives the settings. */
 static bool row_set(const struct option_row *row, const char *value, void *settings,
                     struct err *err)
@@ -152,6 +166,8 @@ static bool row_set(const struct option_row *row, const char *value, void *setti
     void *field = (char *)settings + row->offset;
     struct slice text = slice_str(value);
     bool is_ok = false;
+    if (!check_empty(row, text, err))
+        return err_prefix(err, "--%s", row->name);
     switch (row->type) {
     case OPTION_FLAG:
         is_ok = parse_flag(text, field, err);
@@ -232,10 +248,11 @@ static enum options_result run_option(struct run *run)
     if (!value && run->at < run->argc && strncmp(run->argv[run->at], "--", 2) != 0)
         value = run->argv[run->at++];
     if (!value) {
-        err_set(run->err, "--%s: a value was expected: %s", row->name,
-                row->value_name ? row->value_name
-                : row->choices  ? row->choices
-                                : "VALUE");
+        err_set(run->err, "--%s: a value was expected: %s", row->name, row_expects(row));
+        return OPTIONS_BAD;
+    }
+    if (run->is_given[row - run->table->rows] && !row->may_repeat) {
+        err_set(run->err, "--%s: given twice; expected once", row->name);
         return OPTIONS_BAD;
     }
     run->is_given[row - run->table->rows] = true;
@@ -299,11 +316,16 @@ bool options_wants_markdown(int argc, char **argv)
 
 static const char *row_value_name(const struct option_row *row)
 {
-    if (row->type == OPTION_FLAG)
-        return NULL;
-    if (row->type == OPTION_CHOICE)
-        return row->choices;
-    return row->value_name ? row->value_name : "VALUE";
+    return row->type == OPTION_FLAG ? NULL : row_expects(row);
+}
+
+static void print_meaning(const struct option_row *row, FILE *out)
+{
+    fputs(row->help, out);
+    if (row->empty_means)
+        fprintf(out, "; empty: %s", row->empty_means);
+    if (row->may_repeat)
+        fputs("; may be given again", out);
 }
 
 static void print_markdown(const struct option_table *table, FILE *out)
@@ -316,8 +338,9 @@ static void print_markdown(const struct option_table *table, FILE *out)
         for (const char *c = value; c && *c; c++)
             fprintf(out, "%s%c", *c == '|' ? "\\" : "", *c); /* a bare bar would end the cell */
         const char *shown = row->default_text && *row->default_text ? row->default_text : NULL;
-        fprintf(out, "` | %s%s%s | %s%s |\n", shown ? "`" : "", shown ? shown : "",
-                shown ? "`" : "", row->help, row->is_required ? " (required)" : "");
+        fprintf(out, "` | %s%s%s | ", shown ? "`" : "", shown ? shown : "", shown ? "`" : "");
+        print_meaning(row, out);
+        fprintf(out, "%s |\n", row->is_required ? " (required)" : "");
     }
 }
 
@@ -335,7 +358,7 @@ void options_print(const struct option_table *table, bool as_markdown, FILE *out
         int len = fprintf(out, "  --%s%s%s", row->name, value ? " " : "", value ? value : "");
         fprintf(out, len < HELP_COLUMN - 1 ? "%*s" : "\n%*s",
                 len < HELP_COLUMN - 1 ? HELP_COLUMN - len : HELP_COLUMN, "");
-        fprintf(out, "%s", row->help);
+        print_meaning(row, out);
         if (row->is_required)
             fprintf(out, " (required)");
         else if (row->default_text && *row->default_text && row->type != OPTION_FLAG)

@@ -2,8 +2,10 @@
  * A program's options as data: one row an option, from which parsing, `--help`, the README's table
  * (`--help=markdown`) and the fuzzer's dictionary are made.
  *
- * `--name value` and `--name=value`; a flag takes no value, or `=true` / `=false`. What is wrong is
- * told in one line: what, where, what was expected, and for an unknown name the nearest right one.
+ * `--name value` and `--name=value`; a flag takes no value, or `=true` / `=false`. An empty value
+ * and an option that is given again are refused where the row does not allow them: both are what
+ * scripts make of a variable that is not set. What is wrong is told in one line: what, where, what
+ * was expected, and for an unknown name the nearest right one.
  */
 #ifndef OUTRIGGER_COMMON_OPTIONS_H
 #define OUTRIGGER_COMMON_OPTIONS_H
@@ -23,7 +25,7 @@ enum option_type {
                       */
     OPTION_STRING,   /* const char *; points into argv or is the default; NULL without either */
     OPTION_CHOICE,   /* int: index into `choices` */
-    OPTION_CUSTOM,   /* `parse` is called for every occurrence */
+    OPTION_CUSTOM,   /* what `parse` makes of it */
 };
 
 struct option_row {
@@ -38,6 +40,8 @@ struct option_row {
     /* OPTION_CUSTOM; also run on default_text. `field` is the address of the field. */
     bool (*parse)(void *field, struct slice value, struct err *err);
     bool is_required;
+    bool may_repeat; /* each occurrence is set (or parsed) in turn; else the second is refused */
+    const char *empty_means; /* what an empty value stands for; NULL: it is refused */
 };
 
 struct option_table {

@@ -16,8 +16,6 @@
 /* As addr_parse(), and port 0 for one of the kernel's choice (it is logged). */
 static bool parse_listen(void *field, struct slice value, struct err *err)
 {
-    if (value.len == 0)
-        return true;
     size_t colon = value.len;
     while (colon > 0 && value.ptr[colon - 1] != ':')
         colon--;
@@ -36,7 +34,7 @@ static bool parse_listen(void *field, struct slice value, struct err *err)
 
 static bool parse_address(void *field, struct slice value, struct err *err)
 {
-    if (value.len == 0 || ip_parse(value, field))
+    if (ip_parse(value, field))
         return true;
     return err_set(err, "\"%.*s\" is not an IPv4 or IPv6 address", SLICE_ARG(value));
 }
@@ -82,14 +80,12 @@ static const struct option_row serve_rows[] = {
     {.name = "listen",
      .type = OPTION_CUSTOM,
      .offset = FIELD(listen),
-     .default_text = "",
      .value_name = "ADDRESS:PORT",
      .parse = parse_listen,
      .help = "where proxies connect; without it every address, port 15010"},
     {.name = "admin-address",
      .type = OPTION_CUSTOM,
      .offset = FIELD(admin_address),
-     .default_text = "",
      .value_name = "ADDRESS",
      .parse = parse_address,
      .help = "address of the admin port; without it every address"},

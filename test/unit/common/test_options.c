@@ -41,6 +41,8 @@ static const struct option_row rows[] = {
     {"backend", OPTION_CHOICE, FIELD(backend), .default_text = "auto",
      .choices = "auto|nftables|iptables", .help = "how"},
     {"item", OPTION_CUSTOM, FIELD(n_items), .default_text = "one", .help = "many",
+     .parse = add_item, .may_repeat = true, .empty_means = "one without a name"},
+    {"thing", OPTION_CUSTOM, FIELD(n_items), .value_name = "NAME", .help = "another",
      .parse = add_item},
 };
 static const struct option_table table = {"test", "Tests.", NULL, rows, COUNT(rows)};
@@ -95,13 +97,11 @@ static void test_values(void **state)
     assert_string_equal(s.dir, "--x");
     assert_int_equal(s.backend, 2);
 
-    /* The last of a single value counts; a list that is given replaces its default. */
+    /* A list that is given replaces its default. */
     assert_int_equal(parse(&table,
-                           (const char *[MAX_WORDS]){"--port=1", "--port=2", "--verbose",
-                                                     "--verbose=false", "--item", "a", "--item="},
+                           (const char *[MAX_WORDS]){"--verbose=false", "--item", "a", "--item="},
                            &s, &err),
                      OPTIONS_OK);
-    assert_int_equal(s.port, 2);
     assert_false(s.is_verbose);
     assert_string_equal(s.items, "a;;");
 }
@@ -130,6 +130,16 @@ static void test_refused(void **state)
         {{"--backend=nft"}, "--backend: \"nft\" is none of auto|nftables|iptables"},
         {{"--backend"}, "--backend: a value was expected: auto|nftables|iptables"},
         {{"--item=bad"}, "--item: \"bad\" is no item"},
+        {{"--dir="}, "--dir: the value is empty; expected DIR"},
+        {{"--dir", ""}, "--dir: the value is empty; expected DIR"},
+        {{"--thing="}, "--thing: the value is empty; expected NAME"},
+        {{"--timeout="}, "--timeout: \"\" is not a duration"},
+        {{"--verbose="}, "--verbose: \"\" is neither true nor false"},
+        {{"--backend="}, "--backend: \"\" is none of auto|nftables|iptables"},
+        {{"--dir=a", "--port=1", "--dir=b"}, "--dir: given twice; expected once"},
+        {{"--port=1", "--port=1"}, "--port: given twice; expected once"},
+        {{"--thing=a", "--thing=b"}, "--thing: given twice; expected once"},
+        {{"--verbose", "--verbose=false"}, "--verbose: given twice; expected once"},
         {{"--prot=1"}, "unknown option --prot; did you mean --port?"},
         {{"--versoin"}, "unknown option --versoin; did you mean --version?"},
         {{"--something-else"}, "unknown option --something-else; --help lists them"},
@@ -191,9 +201,11 @@ static void test_help(void **state)
     assert_int_equal(parse(&table, (const char *[MAX_WORDS]){"--version"}, &s, &err),
                      OPTIONS_VERSION);
 
-    static const char *const shown[2][3] = {
-        {"--port PORT", "where (default: 15001)", "--backend auto|nftables|iptables"},
+    static const char *const shown[2][4] = {
+        {"--port PORT", "where (default: 15001)", "--backend auto|nftables|iptables",
+         "many; empty: one without a name; may be given again (default: one)"},
         {"| `--port PORT` | `15001` | where |", "| `--verbose` |  | say more |",
+         "| `--item VALUE` | `one` | many; empty: one without a name; may be given again |",
          "| `--backend auto\\|nftables\\|iptables` | `auto` | how |"},
     };
     for (int as_markdown = 0; as_markdown < 2; as_markdown++) {

@@ -79,6 +79,11 @@ static void what_is_wrong_is_named(void **state)
         {{"--pod=a/b", "--drain-timout=1s"}, "drain-timeout"},
         {{"--pod=a/b", "--drain-timeout=1"}, "drain-timeout"},
         {{"--pod=a/b", "--log-level=loud"}, "debug"},
+        {{"--pod="}, "--pod: the value is empty; expected NAMESPACE/NAME"},
+        {{"--pod=a/b", "--token-file="}, "--token-file: the value is empty; expected FILE"},
+        {{"--pod=a/b", "--trust-anchors="}, "--trust-anchors: the value is empty; expected FILE"},
+        {{"--pod=a/b", "--controller-identity="}, "--controller-identity: the value is empty"},
+        {{"--pod=a/b", "--workers=1", "--workers=2"}, "--workers: given twice; expected once"},
         {{"--pod=a/b", "extra"}, "extra"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
