@@ -22,8 +22,6 @@
 #include "controller/certificate.h"
 #include "controller/state_dir.h"
 
-#define KEY_NAME             "root.key"
-#define CERT_NAME            "root.pem"
 #define CERT_FILE_MAX_BYTES  16384
 #define COMMON_NAME_MAX      64 /* RFC 5280, ub-common-name */
 #define ROOT_URI_BYTES       (sizeof("spiffe://") + SPIFFE_TRUST_DOMAIN_MAX_BYTES)
@@ -113,9 +111,9 @@ static bool check_root(const struct ca *ca, struct err *err)
     bool is_ours = key && EVP_PKEY_cmp(key, ca->key) == 1;
     EVP_PKEY_free(key);
     if (!is_ours)
-        return err_set(err, "the certificate is not that of the key in " KEY_NAME);
+        return err_set(err, "the certificate is not that of the key in " STATE_DIR_ROOT_KEY);
     if (ca->not_after <= clock_wall_sec())
-        return err_set(err, "the root has expired; move it and " KEY_NAME
+        return err_set(err, "the root has expired; move it and " STATE_DIR_ROOT_KEY
                             " away for new ones, which every proxy must then be given");
     return true;
 }
@@ -142,7 +140,7 @@ static bool read_root(struct ca *ca, const struct ca_options *options, struct er
 {
     char path[PATH_MAX];
     size_t len;
-    if (!state_dir_path(options->state_dir, CERT_NAME, path, err))
+    if (!state_dir_path(options->state_dir, STATE_DIR_ROOT_CERT, path, err))
         return false;
     if (access(path, F_OK) != 0 && errno == ENOENT &&
         !write_root(ca, path, options->root_ttl_sec, err))
@@ -162,7 +160,8 @@ static bool read_root(struct ca *ca, const struct ca_options *options, struct er
 static bool check_not_orphaned(const char *dir, struct err *err)
 {
     char key[PATH_MAX], cert[PATH_MAX];
-    if (!state_dir_path(dir, KEY_NAME, key, err) || !state_dir_path(dir, CERT_NAME, cert, err))
+    if (!state_dir_path(dir, STATE_DIR_ROOT_KEY, key, err) ||
+        !state_dir_path(dir, STATE_DIR_ROOT_CERT, cert, err))
         return false;
     if (access(cert, F_OK) == 0 && access(key, F_OK) != 0 && errno == ENOENT)
         return err_set(err,
@@ -180,7 +179,7 @@ static bool fill(struct ca *ca, const struct ca_options *options, struct err *er
         return err_set(err, "out of memory");
     if (!state_dir_make(options->state_dir, err) || !check_not_orphaned(options->state_dir, err))
         return false;
-    ca->key = state_dir_key(options->state_dir, KEY_NAME, err);
+    ca->key = state_dir_key(options->state_dir, STATE_DIR_ROOT_KEY, err);
     return ca->key && read_root(ca, options, err);
 }
 

@@ -22,6 +22,12 @@ static int complain(const struct err *err)
     return EXIT_FAILURE;
 }
 
+/* Only a controller of the same folder will know what was made. */
+static void tell_made(const char *what, const char *state_dir)
+{
+    fprintf(stderr, "outrigger-controller: a new %s was made in %s\n", what, state_dir);
+}
+
 int command_token(const struct settings *settings, const char *namespace, const char *account)
 {
     struct err err;
@@ -31,9 +37,14 @@ int command_token(const struct settings *settings, const char *namespace, const 
         return complain(&err);
     claims.issued_at = clock_wall_sec();
     claims.expires_at = claims.issued_at + (int64_t)(settings->token_ttl_ms / 1000);
+    if (!state_dir_check(settings->state_dir, &err))
+        return complain(&err);
+    bool is_old = state_dir_has(settings->state_dir, STATE_DIR_TOKEN_KEY);
     struct token_signer *signer = token_signer_open(settings->state_dir, &err);
     char *token = signer ? token_issue(signer, &claims, &err) : NULL;
     int status = EXIT_SUCCESS;
+    if (token && !is_old)
+        tell_made("key for tokens", settings->state_dir);
     if (token)
         printf("%s\n", token);
     else
@@ -50,14 +61,19 @@ int command_anchors(const struct settings *settings)
                                        .trust_domain = settings->trust_domain,
                                        .root_ttl_sec = settings->root_ttl_ms / 1000,
                                        .leaf_ttl_sec = 3600};
+    if (!state_dir_check(settings->state_dir, &err))
+        return complain(&err);
+    bool is_old = state_dir_has(settings->state_dir, STATE_DIR_ROOT_KEY);
     /* Through the CA, so that a root which is no good is told and not printed. */
     struct ca *ca = ca_open(&options, &err);
     if (!ca)
         return complain(&err);
+    if (!is_old)
+        tell_made("root", settings->state_dir);
     char path[PATH_MAX];
     size_t len;
     char *pem = NULL;
-    if (state_dir_path(settings->state_dir, "root.pem", path, &err))
+    if (state_dir_path(settings->state_dir, STATE_DIR_ROOT_CERT, path, &err))
         pem = file_read(path, ANCHORS_MAX_BYTES, &len, NULL, &err);
     int status = EXIT_SUCCESS;
     if (pem)

@@ -48,12 +48,11 @@ static bool parse_trust_domain(void *field, struct slice value, struct err *err)
     return true;
 }
 
-#define ROW_STATE_DIR                                                                              \
+#define STATE_DIR_HELP "folder of the root key, the root certificate and the token key"
+#define ROW_STATE_DIR(text)                                                                        \
     {                                                                                              \
         .name = "state-dir", .type = OPTION_STRING, .offset = FIELD(state_dir),                    \
-        .default_text = "/var/lib/outrigger", .value_name = "DIR",                                 \
-        .help = "folder of the root key, the root certificate and the token key, made with mode "  \
-                "0700",                                                                            \
+        .default_text = "/var/lib/outrigger", .value_name = "DIR", .help = text,                   \
     }
 #define ROW_TRUST_DOMAIN                                                                           \
     {                                                                                              \
@@ -75,7 +74,7 @@ static const struct option_row serve_rows[] = {
      .value_name = "DIR",
      .is_required = true,
      .help = "folder of Kubernetes manifests, read with its subfolders and followed"},
-    ROW_STATE_DIR,
+    ROW_STATE_DIR(STATE_DIR_HELP ", made with mode 0700"),
     ROW_TRUST_DOMAIN,
     {.name = "listen",
      .type = OPTION_CUSTOM,
@@ -154,7 +153,7 @@ static const struct option_row serve_rows[] = {
 };
 
 static const struct option_row token_rows[] = {
-    ROW_STATE_DIR,
+    ROW_STATE_DIR(STATE_DIR_HELP),
     {.name = "pod",
      .type = OPTION_STRING,
      .offset = FIELD(token_pod),
@@ -169,7 +168,8 @@ static const struct option_row token_rows[] = {
      .help = "how long the token is good"},
 };
 
-static const struct option_row anchors_rows[] = {ROW_STATE_DIR, ROW_TRUST_DOMAIN, ROW_ROOT_TTL};
+static const struct option_row anchors_rows[] = {ROW_STATE_DIR(STATE_DIR_HELP), ROW_TRUST_DOMAIN,
+                                                 ROW_ROOT_TTL};
 
 #define ROWS(list) .rows = list, .n_rows = sizeof(list) / sizeof(list[0])
 
@@ -185,14 +185,14 @@ const struct option_table options_serve = {
 const struct option_table options_token = {
     .program = "outrigger-controller token",
     .summary = "Prints a token that proves to the controller of this state folder who its bearer "
-               "is.",
+               "is; makes\nthe key for tokens if the folder is there and still empty.",
     .arguments = "NAMESPACE ACCOUNT",
     ROWS(token_rows)};
 
 const struct option_table options_anchors = {
     .program = "outrigger-controller anchors",
     .summary = "Prints the root certificate, which proxies need to trust the controller; makes it "
-               "if there is none.",
+               "if the folder is there and still empty.",
     ROWS(anchors_rows)};
 
 const struct option_table options_check = {

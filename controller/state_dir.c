@@ -1,5 +1,6 @@
 #include "controller/state_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -8,6 +9,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +29,48 @@ bool state_dir_make(const char *dir, struct err *err)
     if (stat(dir, &stat_of_dir) != 0)
         return err_set_errno(err, errno, "state directory %s", dir);
     return S_ISDIR(stat_of_dir.st_mode) || err_set(err, "state directory %s: not a directory", dir);
+}
+
+/* Also of a file that another process is about to put in place: NAME.XXXXXX. */
+static bool is_name_of_state(const char *name)
+{
+    static const char *const names[] = {STATE_DIR_ROOT_KEY, STATE_DIR_ROOT_CERT,
+                                        STATE_DIR_TOKEN_KEY};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+bool state_dir_check(const char *dir, struct err *err)
+{
+    size_t n_others = 0;
+    bool is_state = false;
+    DIR *folder = opendir(dir);
+    if (!folder && errno == ENOENT)
+        return err_set(err,
+                       "state directory %s: not there; expected the --state-dir of the controller "
+                       "(for new keys make the folder first: mkdir -m 0700 %s)",
+                       dir, dir);
+    if (!folder)
+        return err_set_errno(err, errno, "state directory %s", dir);
+    for (struct dirent *entry; !is_state && (entry = readdir(folder));) {
+        is_state = is_name_of_state(entry->d_name);
+        n_others += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    closedir(folder);
+    return is_state || n_others == 0 ||
+           err_set(err,
+                   "state directory %s: holds files but no keys; expected the --state-dir of the "
+                   "controller, or an empty folder for new keys",
+                   dir);
+}
+
+bool state_dir_has(const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    struct err ignored;
+    return state_dir_path(dir, name, path, &ignored) && access(path, F_OK) == 0;
 }
 
 bool state_dir_path(const char *dir, const char *name, char path[PATH_MAX], struct err *err)

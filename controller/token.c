@@ -10,7 +10,6 @@
 #include "controller/jwt.h"
 #include "controller/state_dir.h"
 
-#define KEY_NAME          "token.key"
 #define ISSUER            "outrigger"
 #define SUBJECT_PREFIX    "system:serviceaccount:"
 #define ED25519_KEY_BYTES 32
@@ -69,7 +68,8 @@ struct token_signer *token_signer_new(EVP_PKEY *key, struct err *err)
 
 struct token_signer *token_signer_open(const char *state_dir, struct err *err)
 {
-    EVP_PKEY *key = state_dir_make(state_dir, err) ? state_dir_key(state_dir, KEY_NAME, err) : NULL;
+    EVP_PKEY *key =
+        state_dir_make(state_dir, err) ? state_dir_key(state_dir, STATE_DIR_TOKEN_KEY, err) : NULL;
     struct token_signer *signer = key ? token_signer_new(key, err) : NULL;
     EVP_PKEY_free(key);
     return signer;

@@ -91,12 +91,12 @@ def test_a_proxy_without_streams_keeps_its_log_out_of_its_sockets(scene):
                                    ["outrigger-controller", "token", "a", "b", "--state-dir=STATE"]],
                          ids=" ".join)
 def test_a_result_that_cannot_be_written_is_no_success(tmp_path, words):
-    command = [program(words[0]), *(word.replace("STATE", f"{tmp_path}/s") for word in words[1:])]
+    command = [program(words[0]), *(word.replace("STATE", str(tmp_path)) for word in words[1:])]
     with open("/dev/full", "w", encoding="ascii") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20,
                               check=False)
     assert done.returncode == 1 and "No space left" in done.stderr, done
-    assert len(done.stderr.splitlines()) == 1
+    assert len([line for line in done.stderr.splitlines() if " was made in " not in line]) == 1
 
 
 # -- files ----------------------------------------------------------------------------------------
@@ -229,6 +229,7 @@ def test_a_controller_out_of_descriptors_comes_back():
 
 def test_a_key_that_others_can_read_is_not_used(tmp_path):
     state = tmp_path / "state"
+    state.mkdir(0o700)
     command = [program("outrigger-controller"), "token", "a", "b", f"--state-dir={state}"]
 
     def run():

@@ -22,28 +22,49 @@ def claims_of(token):
 
 def test_token_names_its_bearer(tmp_path):
     state = tmp_path / "state"
+    state.mkdir(0o700)
     done = run("token", "shop", "web", f"--state-dir={state}", "--pod", "web-1", "--ttl=10m")
-    assert done.returncode == 0 and done.stderr == ""
+    assert done.returncode == 0 and "new key" in done.stderr and str(state) in done.stderr
+    assert run("token", "shop", "web", f"--state-dir={state}").stderr == ""
     claims = claims_of(done.stdout.strip())
     assert claims["sub"] == "system:serviceaccount:shop:web"
     assert claims["exp"] - claims["iat"] == 600
     assert claims["kubernetes.io"]["pod"]["name"] == "web-1"
-    assert stat.S_IMODE(os.stat(state).st_mode) == 0o700
     for name in os.listdir(state):
         if name.endswith(".key"):
             assert stat.S_IMODE(os.stat(state / name).st_mode) == 0o600, name
 
 
 def test_anchors_prints_one_root_that_stays(tmp_path):
+    (tmp_path / "state").mkdir(0o700)
     first = run("anchors", f"--state-dir={tmp_path}/state", "--trust-domain=example.org")
-    assert first.returncode == 0 and first.stderr == ""
+    assert first.returncode == 0 and "a new root was made" in first.stderr
+    assert len(first.stderr.splitlines()) == 1
     root = x509.load_pem_x509_certificate(first.stdout.encode())
     constraints = root.extensions.get_extension_for_class(x509.BasicConstraints).value
     assert constraints.ca
     again = run("anchors", f"--state-dir={tmp_path}/state", "--trust-domain=example.org")
-    assert again.stdout == first.stdout
+    assert again.stdout == first.stdout and again.stderr == ""
     other = run("anchors", f"--state-dir={tmp_path}/state", "--trust-domain=other.org")
     assert other.returncode == 1 and other.stdout == "" and "other.org" in other.stderr
+
+
+@pytest.mark.parametrize("words", [("token", "shop", "web"), ("anchors",)], ids=" ".join)
+def test_a_mistyped_state_dir_makes_no_keys(tmp_path, words):
+    done = run(*words, f"--state-dir={tmp_path}/none")
+    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert "not there" in done.stderr and "mkdir" in done.stderr and not os.listdir(tmp_path)
+    (tmp_path / "notes").write_text("of somebody")
+    done = run(*words, f"--state-dir={tmp_path}")
+    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert "no keys" in done.stderr and os.listdir(tmp_path) == ["notes"]
+
+
+def test_token_and_anchors_take_the_state_of_each_other(tmp_path):
+    for words in (("token", "shop", "web"), ("anchors",), ("token", "shop", "web")):
+        done = run(*words, f"--state-dir={tmp_path}")
+        assert done.returncode == 0, done
+    assert sorted(os.listdir(tmp_path)) == ["root.key", "root.pem", "token.key"]
 
 
 GOOD = """apiVersion: v1
