@@ -62,6 +62,7 @@ COMMON_SRC := $(addprefix common/, \
     confine.c startup_pages.c end_signals.c usage.c text.c html_text.c admin_http.c admin_log_level.c resource_type.c \
     dns_name.c spiffe.c x509_time.c ed25519.c trust_anchors.c \
     svid_verify.c svid_cache.c svid.c svid_tls.c) \
+  $(addprefix common/http/, chars.c head.c) \
   $(addprefix common/grpc/, \
     status.c metadata.c framing.c answer.c glitch.c \
     turn.c transport.c session.c session_h2.c pipe.c \

@@ -49,7 +49,7 @@ PROGRAMS = ("proxy/", "init/", "controller/")
 
 # Decisions are pure: they can be tested with a table, so they may not see a socket or a library.
 PURE = ("proxy/detect/", "proxy/policy/", "init/rules", "common/spiffe", "common/dns_name", "common/cidr",
-        "common/base64", "common/grpc/framing", "common/grpc/metadata")
+        "common/base64", "common/grpc/framing", "common/grpc/metadata", "common/http/")
 IMPURE_INCLUDES = re.compile(r"event2/|openssl/|nghttp2/|sys/epoll|libnftnl/|libmnl/")
 
 

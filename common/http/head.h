@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "common/http/chars.h"
 #include "common/slice.h"
 
 enum field_name {
@@ -64,24 +65,14 @@ bool head_add(struct head *head, struct slice name, struct slice value) MUST_USE
 bool head_add_id(struct head *head, enum field_name id, struct slice value) MUST_USE;
 /* Removes all of that name, keeping the order of the others. */
 void head_remove(struct head *head, enum field_name id);
+void head_remove_name(struct head *head, struct slice name);
 void head_remove_prefix(struct head *head, struct slice name_prefix);
-/* One field of that name and no other. */
+/* One field of that name and no other, in the place of the first that there was, or at the end. */
 bool head_set(struct head *head, enum field_name id, struct slice value) MUST_USE;
 /* The first of that name, or NULL. */
 const struct field *head_find(const struct head *head, enum field_name id);
 const struct field *head_find_name(const struct head *head, struct slice name);
 /* A head that can be changed without changing the first, sharing its bytes. False: no memory. */
 bool head_copy(struct head *to, const struct head *from, struct arena *arena) MUST_USE;
-
-/* ---- characters (RFC 9110 5.6.2, 5.5) ---- */
-bool http_is_token(struct slice text);       /* 1*tchar */
-bool http_is_lower_token(struct slice text); /* the same without upper case (RFC 9113 8.2.1) */
-/* VCHAR, obs-text, inner blanks; no CR, LF, NUL, other controls, no blanks at the ends. */
-bool http_is_field_value(struct slice text);
-/* host [":" port]: reg-name, IPv4, bracketed IPv6; no user, no path (RFC 9110 7.2, RFC 3986 3.2).
- */
-bool http_is_authority(struct slice text);
-/* An origin-form's characters: '/' first, then path and query as RFC 3986 allows, no fragment. */
-bool http_is_path(struct slice text);
 
 #endif
