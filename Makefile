@@ -96,7 +96,8 @@ PROXY_SRC := $(addprefix proxy/, \
     main.c options.c process.c worker.c workspace.c \
     accept/listener.c accept/original_dst.c \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
-    detect/client_hello.c tls/tls_layer.c \
+    detect/client_hello.c tls/tls_layer.c detect/protocol.c \
+    route/path.c \
     policy/access.c policy/access_build.c policy/access_describe.c \
     upstream/waits.c upstream/balancers.c balance/balancer.c upstream/connect.c \
     conn/conn.c conn/timer_wheel.c conn/graveyard.c \
