@@ -9,6 +9,7 @@
 
 #include "common/cidr.h"
 #include "common/svid.h"
+#include "proxy/codec/limits.h"
 
 /* What all workers of the process count together. */
 struct worker_shared {
@@ -29,6 +30,8 @@ struct worker_settings {
     unsigned connect_attempts;     /* endpoints tried for one connection; default 3 */
     bool access_log;               /* one line a connection at its end */
     size_t max_flows;              /* sets of metric labels a worker; 0: 1000 */
+
+    struct codec_limits limits; /* of HTTP; max_streams 0: all of codec_default_limits */
 
     struct worker_shared *shared; /* NULL: each worker counts for itself */
     /* Where a redirected connection was going; NULL: the kernel is asked. For tests and benchmarks.

@@ -1,10 +1,11 @@
 /*
- * What the tunnels of one worker share: its loop, buffers, timers, balancers and counters, and the
- * configuration that holds now. Belongs to one thread.
+ * What the tunnels and HTTP connections of one worker share: its loop, buffers, timers, balancers
+ * and counters, and the configuration that holds now. Belongs to one thread.
  */
 #ifndef OUTRIGGER_PROXY_WORKSPACE_H
 #define OUTRIGGER_PROXY_WORKSPACE_H
 
+#include "proxy/codec/codec.h"
 #include "proxy/conn/conn.h"
 #include "proxy/conn/graveyard.h"
 #include "proxy/conn/timer_wheel.h"
@@ -21,6 +22,8 @@ struct log_budget {
     uint64_t suppressed;
 };
 
+struct pools;
+
 struct workspace {
     const struct worker_settings *settings;
     struct worker_shared *shared; /* never NULL */
@@ -33,7 +36,14 @@ struct workspace {
     struct waits waits;
     struct list tunnels;
     size_t n_tunnels;
-    size_t peak_tunnels;       /* since memory was last given back */
+    size_t peak_tunnels; /* since memory was last given back; both kinds */
+    struct codec_shared codecs;
+    struct pools *pools;     /* never NULL once the workspace is made */
+    struct list downstreams; /* HTTP connections from clients: proxy/downstream.h */
+    size_t n_downstreams;
+    struct list idle_requests; /* structs of requests that will be used again */
+    size_t n_idle_requests;
+    bool is_draining;
     struct timer trim;         /* set while there may be memory to give back */
     struct snapshot *snapshot; /* held; never NULL */
     struct worker_tls tls;     /* held */
