@@ -21,8 +21,8 @@ DEB_BUILD := build-essential pkg-config libevent-dev android-libboringssl-dev li
 DEB_TEST  := libcmocka-dev python3 python3-pytest python3-yaml python3-grpcio python3-protobuf \
              python3-cryptography python3-jsonschema nftables iptables iproute2 tcpdump curl netcat-openbsd procps util-linux \
              clang-format git
-# haproxy: the peer that the benchmarks compare with.    linux-perf: where the time goes.
-DEB_BENCH := haproxy openssl
+# haproxy, nginx: the peers that the benchmarks compare with.    linux-perf: where the time goes.
+DEB_BENCH := haproxy nginx openssl
 DEB_FUZZ  := clang libclang-rt-14-dev
 
 ifdef BORINGSSL
@@ -234,8 +234,9 @@ demo: deps ## build a mesh in network namespaces and show what it does; KEEP=1 l
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/demo.py $(if $(KEEP),--keep)
 
 bench: deps-bench ## measure beside HAProxy; prints a table and writes build/bench.json
-	@$(MAKE) --no-print-directory all $(BUILD)/test/bench/load
+	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench.py
+	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench_http.py
 
 MINUTES ?= 60
 soak: deps ## traffic while everything changes, for MINUTES (60); best with SAN=1
@@ -255,7 +256,8 @@ install: all ## install the programs below PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 
-$(BUILD)/test/bench/load: $(BUILD)/test/bench/load.o $(BUILD)/libcommon.a
+BENCH_TOOLS := $(addprefix $(BUILD)/test/bench/,load http_load floor)
+$(BENCH_TOOLS): %: %.o $(BUILD)/test/bench/tool.o $(BUILD)/libcommon.a
 	$(call made,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 

@@ -8,7 +8,6 @@ go to bench.json in the build folder.
 """
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -20,64 +19,14 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE)]
 
 import haproxy  # noqa: E402
+from sides import ROUNDS, Side, alternate, machine, private_bytes, spread  # noqa: E402
 from mesh import BUILD, Mesh, Process, users, wait_until  # noqa: E402
 
 LOAD = os.path.abspath(os.path.join(BUILD, "test/bench/load"))
 PORT = 8080
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
 # An idle connection takes two descriptors of a proxy, whose limit only root of the machine can raise.
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 IDLE = min(int(os.environ.get("IDLE", "10000")), (DESCRIPTORS - 250) // 2)
-
-
-class Side:
-    """One way from a client to a server: where to dial, and whose CPU counts."""
-
-    def __init__(self, name, node, address, port, processes):
-        self.name, self.node, self.address, self.port = name, node, address, port
-        self.processes = processes
-
-    def cpu(self):
-        """CPU seconds used so far by the pair, from the scheduler's nanosecond accounts."""
-        total = 0
-        for process in self.processes:
-            for task in os.listdir(f"/proc/{process.pid}/task"):
-                with open(f"/proc/{process.pid}/task/{task}/schedstat", encoding="ascii") as file:
-                    total += int(file.read().split()[0])
-        return total / 1e9
-
-    def load(self, mode, *arguments):
-        """Runs the generator; its result, with the CPU that the pair spent meanwhile."""
-        before = self.cpu()
-        command = [LOAD, mode, str(self.address), str(self.port), *map(str, arguments)]
-        done = self.node.net.run(*command, check=False, capture_output=True)
-        if done.returncode != 0:
-            raise SystemExit(f"bench: {self.name}: {mode}: {done.stderr.strip()}")
-        return {**json.loads(done.stdout), "cpu": self.cpu() - before}
-
-
-def private_bytes(process):
-    """Resident memory that is not shared with files: what more connections add to."""
-    with open(f"/proc/{process.pid}/smaps_rollup", encoding="ascii") as file:
-        fields = dict(line.split(":", 1) for line in file if ":" in line and "-" not in line.split()[0])
-    return (int(fields["Private_Dirty"].split()[0]) + int(fields["Private_Clean"].split()[0])) * 1024
-
-
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values),
-            "n": len(values)}
-
-
-def alternate(sides, measure):
-    """{side name: {figure: spread}} of ROUNDS rounds after one that does not count."""
-    seen = {side.name: [] for side in sides}
-    for number in range(ROUNDS + 1):
-        for side in sides if number % 2 else reversed(sides):
-            result = measure(side)
-            if number:
-                seen[side.name].append(result)
-    return {name: {figure: spread([result[figure] for result in results]) for figure in results[0]}
-            for name, results in seen.items()}
 
 
 class Bench:
@@ -112,7 +61,7 @@ class Bench:
         mib = int(os.environ.get("BULK_MIB", "1024"))
 
         def measure(side):
-            result = side.load("bulk", mib, 4)
+            result = side.load(LOAD, "bulk", mib, 4)
             return {"mib_per_second": mib / result["seconds"], "cpu_per_gib": result["cpu"] * 1024 / mib}
         seen = self.results["bulk"] = alternate(self.pairs, measure)
         self.compare("bulk, 4 connections: throughput", seen, "mib_per_second", "MiB/s", 1, "at least 1", 0)
@@ -122,7 +71,7 @@ class Bench:
         count = 2000
 
         def measure(side):
-            result = side.load("connect", count, 16)
+            result = side.load(LOAD, "connect", count, 16)
             return {"per_second": count / result["seconds"], "cpu": result["cpu"] / count,
                     "per_core": count / result["cpu"]}
         seen = self.results["connect"] = alternate(self.pairs, measure)
@@ -133,7 +82,7 @@ class Bench:
 
     def echo(self):
         def measure(side):
-            return side.load("echo", 2000, 3, 16, 128)
+            return side.load(LOAD, "echo", 2000, 3, 16, 128)
         seen = self.results["echo"] = alternate([*self.pairs, self.direct], measure)
         for figure in ("p50_us", "p99_us"):
             base = seen["direct"][figure]["median"]
@@ -175,7 +124,7 @@ class Bench:
         at_rest = spread([process.resident_bytes() / 2**20 for process in self.outrigger.processes])
         self.results["at_rest_mib"] = at_rest
         for side in self.pairs:
-            side.load("connect", 200, 4)
+            side.load(LOAD, "connect", 200, 4)
         busy = spread([process.resident_bytes() / 2**20 for process in self.outrigger.processes])
         self.results["after_traffic_mib"] = busy
         self.row("a proxy at rest: resident", f"{at_rest['median']:.1f} MiB",
@@ -196,14 +145,6 @@ class Bench:
         self.row("", "Outrigger", "HAProxy", "ratio", "goal")
         for name in sys.argv[1:] or ("rest", "bulk", "connect", "echo", "idle"):
             getattr(self, name)()
-
-
-def machine():
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "?")
-    version = subprocess.run(["/usr/sbin/haproxy", "-v"], capture_output=True, text=True, check=True)
-    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
-            "haproxy": version.stdout.split()[2], "rounds": ROUNDS}
 
 
 def main():

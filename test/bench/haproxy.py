@@ -1,4 +1,4 @@
-"""HAProxy in TCP mode on both sides of mutual TLS: the peer that the benchmarks compare with.
+"""HAProxy on both sides of mutual TLS, in TCP mode, or in HTTP mode with HTTP/2 or HTTP/1.1 between.
 
 One thread each, as the proxies have one worker; P-256 certificates; TLS 1.3; every connection makes a
 full handshake, as Outrigger's do.
@@ -14,6 +14,9 @@ from cryptography.x509.oid import NameOID
 from mesh import Process, wait_until
 
 TLS_PORT, LOCAL_PORT = 9443, 9000
+# What is spoken between the two: the mode, and what is added to the far bind and the near server.
+PROTOCOLS = {"tcp": ("tcp", "", ""), "h1": ("http", "", ""),
+             "h2": ("http", "alpn h2", "alpn h2")}
 
 CONFIG = """
 global
@@ -22,10 +25,11 @@ global
     tune.ssl.cachesize 0
     stats socket {folder}/{name}.sock mode 600
 defaults
-    mode tcp
+    mode {mode}
     timeout connect 5s
     timeout client 1h
     timeout server 1h
+    {reuse}
 frontend in
     bind {bind}
     default_backend out
@@ -66,29 +70,35 @@ def make_certificates(folder):
             file.write(pem)
 
 
-def _start(mesh, node, name, bind, server, maxconn):
+def _start(mesh, node, name, bind, server, maxconn, mode):
     path = os.path.join(mesh.folder, f"{name}.cfg")
+    reuse = "http-reuse always" if mode == "http" else ""
     with open(path, "w", encoding="ascii") as file:
         file.write(CONFIG.format(bind=bind, server=server, maxconn=maxconn, folder=mesh.folder,
-                                 name=name))
+                                 name=name, mode=mode, reuse=reuse))
     return mesh.start(Process(name, ["/usr/sbin/haproxy", "-db", "-f", path], node.net, mesh.folder,
                               expected_exit=(0, 143, 130, -15)))
 
 
-def start_pair(mesh, client, server, backend_port, maxconn=25000):
+def start_pair(mesh, client, server, backend_port, maxconn=25000, protocol="tcp"):
     """Both sides, in the nodes `client` and `server`. Returns the processes; dial LOCAL_PORT."""
+    mode, bind, toward = PROTOCOLS[protocol]
     make_certificates(mesh.folder)
     tls = f"ssl ca-file {mesh.folder}/ca.pem verify required ssl-min-ver TLSv1.3"
-    far = _start(mesh, server, "haproxy-server",
-                 f":::{TLS_PORT} v4v6 {tls} crt {mesh.folder}/server.pem no-tls-tickets",
-                 f"127.0.0.1:{backend_port}", maxconn)
-    near = _start(mesh, client, "haproxy-client", f"127.0.0.1:{LOCAL_PORT}",
+    far = _start(mesh, server, f"{server.name}-haproxy",
+                 f":::{TLS_PORT} v4v6 {tls} crt {mesh.folder}/server.pem no-tls-tickets {bind}",
+                 f"127.0.0.1:{backend_port}", maxconn, mode)
+    near = _start(mesh, client, f"{client.name}-haproxy", f"127.0.0.1:{LOCAL_PORT}",
                   f"{server.ipv4}:{TLS_PORT} {tls} crt {mesh.folder}/client.pem sni str(server) "
-                  "no-ssl-reuse", maxconn)
+                  f"no-ssl-reuse {toward}", maxconn, mode)
+    wait_until(lambda: _answers(client, mode), "HAProxy to forward")
+    return near, far
 
-    def answers():
-        with client.connect("127.0.0.1", LOCAL_PORT) as probe:
+
+def _answers(client, mode):
+    with client.connect("127.0.0.1", LOCAL_PORT) as probe:
+        if mode == "tcp":
             probe.sendall(b"Ex")
             return probe.recv(1) == b"x"
-    wait_until(answers, "HAProxy to forward")
-    return near, far
+        probe.sendall(b"GET /1 HTTP/1.1\r\nhost: load\r\n\r\n")
+        return probe.recv(12) == b"HTTP/1.1 200"
