@@ -4,8 +4,17 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/*
+ * malloc_trim() gives back what is free between used blocks, and the free end of the main heap; not
+ * the end of another thread's heap, into which it may just have merged a crowd's worth of small
+ * blocks. free() cuts that end, but only for a block of at least FASTBIN_CONSOLIDATION_THRESHOLD
+ * (64 KiB; glibc, malloc.c, _int_free), which a quiet thread may never free again.
+ */
+#define END_CUT_BYTES (96 * 1024)
 
 static void read_memory(struct usage *usage)
 {
@@ -56,4 +65,7 @@ struct usage usage_now(void)
 void usage_trim(void)
 {
     malloc_trim(0);
+    /* Through volatile, or the compiler leaves out both calls. */
+    void *volatile block = malloc(END_CUT_BYTES);
+    free(block);
 }

@@ -17,7 +17,11 @@ struct usage {
 /* A number that cannot be had is 0. Opens and closes a few files of /proc. */
 struct usage usage_now(void);
 
-/* The memory that malloc keeps goes back to the kernel. */
+/*
+ * The memory that malloc keeps goes back to the kernel: what is free inside of all heaps, and at
+ * the end of the main heap and of the calling thread's own (but for some 128 KiB). The end of
+ * another thread's heap only that thread can give back.
+ */
 void usage_trim(void);
 
 #endif

@@ -1,10 +1,10 @@
 #include "proxy/workspace.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/spiffe.h"
+#include "common/usage.h"
 
 #define LOG_BURST_LINES 50
 #define LOG_LINE_NS     (NS_PER_SEC / 10)
@@ -21,7 +21,7 @@ static void on_trim(struct timer *timer)
         timer_set(&workspace->timers, timer, clock_now_ns(), TRIM_DELAY_MS);
         return;
     }
-    malloc_trim(0);
+    usage_trim();
     workspace->peak_tunnels = workspace->n_tunnels;
 }
 
