@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/confine.h"
 #include "common/end_signals.h"
+#include "common/event_cells.h"
 #include "common/grpc/server.h"
 #include "common/log.h"
 #include "common/log_libevent.h"
@@ -282,6 +283,7 @@ int serve(const struct settings *settings)
     log_setup((enum log_level)settings->log_level, (enum log_format)settings->log_format);
     log_libevent();
     confine_process(1);
+    event_cells_use(1);
     struct err err;
     struct controller controller = {.settings = settings};
     problems_init(&controller.problems);

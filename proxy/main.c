@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "common/event_cells.h"
 #include "common/log.h"
 #include "common/log_libevent.h"
 #include "common/std_streams.h"
@@ -18,6 +19,7 @@ static int run(const struct proxy_options *options)
     log_setup((enum log_level)options->log_level, (enum log_format)options->log_format);
     log_libevent();
     confine_process((unsigned)options->workers + 1);
+    event_cells_use((unsigned)options->workers + 1);
     struct process *process = process_start(options, &err);
     if (!process) {
         LOG(LOG_ERROR, "start_failed", LOG_S("error", err.text));

@@ -133,6 +133,22 @@ def test_ten_thousand_connects_and_hang_ups_leave_nothing(mesh):
     proxy.check_level(timeout=60)
 
 
+def test_a_crowd_takes_its_memory_with_it(mesh):
+    web, apis, service = web_and_api(mesh)
+    outside = mesh.node("outside")
+    proxy, app = apis[0].proxy, apis[0].apps[0]
+    app.signal(signal.SIGSTOP)  # so that they are many at a time
+    for i in range(2000):
+        with outside.connect(apis[0].ipv4, 8080) as client:
+            if i % 3 == 0:
+                client.sendall(b"x")
+        if i % 500 == 0:
+            proxy.connections()  # a long page, whose memory comes to lie between theirs
+    wait_until(lambda: len(proxy.connections()) == 2000, "all to wait for the application")
+    app.signal(signal.SIGCONT)
+    proxy.check_level(memory_slack=1 << 20)
+
+
 def test_a_stopped_proxy_goes_on_where_it_was(mesh):
     web, apis, service = web_and_api(mesh)
     with web.connect(*service.vip) as client:
