@@ -77,12 +77,21 @@ class Proxy(Process):
         """Nothing is left: no connection, no descriptor, no memory beyond the level before."""
         if self._level is None or self.pid != self._level_pid:
             return
-        wait_until(lambda: not self.connections(), f"{self.name} to have no connection", timeout)
-        wait_until(lambda: self.descriptors() <= self._level["descriptors"],
-                   f"{self.name} to be back at {self._level['descriptors']} descriptors", timeout)
-        limit = self._level["memory"] + memory_slack  # freed memory goes back after a second
-        wait_until(lambda: IS_SANITIZED or self.own_bytes() <= limit,
-                   f"{self.name} to be back at {limit} bytes of memory", timeout)
+        self._wait_for_most(0, "connections", lambda: len(self.connections()), timeout)
+        self._wait_for_most(self._level["descriptors"], "descriptors", self.descriptors, timeout)
+        if not IS_SANITIZED:  # freed memory goes back after a second
+            self._wait_for_most(self._level["memory"] + memory_slack, "bytes of memory",
+                                self.own_bytes, timeout)
+
+    def _wait_for_most(self, most, what, count, timeout):
+        def is_back():
+            if (now := count()) > most:
+                raise ValueError(f"it has {now}")
+            return True
+        try:
+            wait_until(is_back, f"{self.name} to be back at {most} {what}", timeout)
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}; /memory: {self.admin('/memory').text}") from None
 
 
 def init_arguments():

@@ -5,6 +5,8 @@ import asyncio
 import contextlib
 import socket
 
+BACKLOG = 4096  # a SYN that finds no room is sent again after a second at the earliest
+
 
 def parser(description):
     """`port` and --name, to which an application adds its own."""
@@ -19,7 +21,6 @@ def _bind(port):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     sock.bind(("::", port))
-    sock.listen(4096)
     sock.setblocking(False)
     return sock
 
@@ -36,7 +37,7 @@ async def _listen(port, handle, limit):
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
-    return await asyncio.start_server(on_connection, sock=_bind(port), limit=limit)
+    return await asyncio.start_server(on_connection, sock=_bind(port), limit=limit, backlog=BACKLOG)
 
 
 def serve(*handlers, limit=65536):
