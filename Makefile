@@ -101,6 +101,7 @@ PROXY_SRC := $(addprefix proxy/, \
     policy/access.c policy/access_build.c policy/access_describe.c \
     upstream/waits.c upstream/balancers.c balance/balancer.c upstream/connect.c \
     conn/conn.c conn/timer_wheel.c conn/graveyard.c \
+    codec/codec.c codec/output.c codec/slabs.c codec/stream.c \
     telemetry/telemetry.c telemetry/metrics.c \
     control/control.c control/identity.c control/certify.c control/mesh_tls.c \
     control/discovery.c control/request.c control/resources.c \

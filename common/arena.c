@@ -1,5 +1,6 @@
 #include "common/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -21,12 +22,21 @@ void arena_init(struct arena *arena)
     *arena = (struct arena){0};
 }
 
+void arena_init_with(struct arena *arena, void *memory, size_t size)
+{
+    assert((uintptr_t)memory % alignof(max_align_t) == 0 && size > sizeof(struct arena_block));
+    struct arena_block *block = memory;
+    *block = (struct arena_block){.size = size - sizeof(*block)};
+    *arena = (struct arena){.blocks = block, .total_bytes = block->size, .lent = block};
+}
+
 void arena_fini(struct arena *arena)
 {
     struct arena_block *next;
     for (struct arena_block *block = arena->blocks; block; block = next) {
         next = block->next;
-        free(block);
+        if (block != arena->lent)
+            free(block);
     }
     arena_init(arena);
 }

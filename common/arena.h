@@ -16,10 +16,16 @@ struct arena {
     struct arena_block *blocks; /* the newest first; NULL until the first byte is taken */
     size_t next_bytes;          /* size of the next block: doubles up to 64 KiB */
     size_t total_bytes;         /* of all blocks, for those who count memory */
+    struct arena_block *lent;   /* the first block when it is the caller's memory, else NULL */
 };
 
 /* An empty arena, which allocates nothing; `(struct arena){0}` is one as well. */
 void arena_init(struct arena *arena);
+/*
+ * An empty arena whose first block is `memory`: `size` bytes, aligned for any type, the caller's,
+ * and needed until arena_fini(), which does not free it.
+ */
+void arena_init_with(struct arena *arena, void *memory, size_t size);
 void arena_fini(struct arena *arena);
 
 /* `bytes` zero bytes, aligned for any type. NULL when memory is short. */

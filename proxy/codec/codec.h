@@ -24,16 +24,19 @@ struct codec_shared {
     struct timer_wheel *timers;
     struct telemetry_shard *telemetry;
     const struct codec_limits *limits;
-    struct list dirty;      /* connections with output to be flushed */
-    struct list free_parts; /* streams, arenas, buffers that will be used again: slabs.c */
-    struct slabs *slabs;
+    struct list dirty;   /* connections to be visited at the end of the turn: output.c */
+    struct slabs *slabs; /* memory that is used again: streams, buffers */
 };
 bool codec_shared_init(struct codec_shared *shared, struct conn_shared *conns,
                        struct graveyard *graveyard, struct timer_wheel *timers,
                        struct telemetry_shard *telemetry,
                        const struct codec_limits *limits) MUST_USE;
+/* After every codec was freed and the graveyard buried. */
 void codec_shared_fini(struct codec_shared *shared);
-/* After each turn of the loop, before the graveyard: writes what the turn produced. */
+/*
+ * After each turn of the loop, before the graveyard: tells what operations have caused, then writes
+ * what the turn produced. It may call any event of any codec.
+ */
 void codec_shared_flush(struct codec_shared *shared);
 
 struct codec;

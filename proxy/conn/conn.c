@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define OUT_MAX_BYTES (2 * CONN_READ_MAX_BYTES)
@@ -114,6 +115,25 @@ void conn_open(struct conn *conn, int fd)
     conn_set_state(conn, CONN_OPEN);
 }
 
+void conn_move(struct conn *from, struct conn *to)
+{
+    assert(to->state == CONN_NEW && to->shared == from->shared);
+    assert(from->state != CONN_CONNECTING && from->state != CONN_HANDSHAKE);
+    bool is_writing = event_pending(&from->writable, EV_WRITE, NULL);
+    event_del(&from->readable);
+    event_del(&from->writable);
+    conn_take_fd(to, from->fd);
+    to->state = from->state;
+    to->read_bytes = from->read_bytes;
+    to->is_broken = from->is_broken;
+    to->tls = from->tls;
+    to->early = from->early;
+    to->out = from->out;
+    if (is_writing)
+        event_add(&to->writable, NULL);
+    conn_init(from, from->shared, from->on_event);
+}
+
 void conn_connecting(struct conn *conn, int fd)
 {
     conn_take_fd(conn, fd);
@@ -171,30 +191,55 @@ static size_t conn_receive(struct conn *conn, char *to, size_t room, enum conn_e
     return 0;
 }
 
-/* Sends what TLS has put out, or `data` itself; what is not taken waits. */
-static enum conn_output conn_send(struct conn *conn, struct slice data)
+/* One sendmsg(). The bytes taken; false: the peer is gone. */
+static bool conn_transmit(struct conn *conn, const struct slice *pieces, size_t n, size_t *sent)
 {
-    if (data.len == 0)
-        return buf_len(&conn->out) ? CONN_BLOCKED : CONN_SENT;
-    if (conn->is_broken)
-        return CONN_BROKEN;
-    size_t sent = 0;
-    if (buf_len(&conn->out) == 0) {
-        ssize_t n = send(conn->fd, data.ptr, data.len, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM) {
-            conn->is_broken = true;
-            return CONN_BROKEN;
-        }
-        sent = n > 0 ? (size_t)n : 0;
-        if (sent == data.len)
-            return CONN_SENT;
+    struct iovec parts[CONN_PIECES_MAX];
+    for (size_t i = 0; i < n; i++)
+        parts[i] = (struct iovec){(void *)(uintptr_t)pieces[i].ptr, pieces[i].len};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = n};
+    ssize_t result = n == 1 ? send(conn->fd, pieces[0].ptr, pieces[0].len, MSG_NOSIGNAL)
+                            : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    *sent = result > 0 ? (size_t)result : 0;
+    return result >= 0 || errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM;
+}
+
+/* What the socket did not take, without the first `sent` bytes, waits. */
+static enum conn_output conn_wait(struct conn *conn, const struct slice *pieces, size_t n,
+                                  size_t sent)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct slice rest = slice_sub(pieces[i], sent, pieces[i].len);
+        sent -= pieces[i].len - rest.len;
+        if (!buf_append(&conn->out, rest.ptr, rest.len))
+            return CONN_SHED;
+        conn->shared->waiting_bytes += rest.len;
     }
-    if (!buf_append(&conn->out, data.ptr + sent, data.len - sent))
-        return CONN_SHED;
-    conn->shared->waiting_bytes += data.len - sent;
     if (!event_pending(&conn->writable, EV_WRITE, NULL))
         event_add(&conn->writable, NULL);
     return CONN_BLOCKED;
+}
+
+/* Sends as it goes; what is not taken waits. */
+static enum conn_output conn_send(struct conn *conn, const struct slice *pieces, size_t n)
+{
+    size_t len = 0;
+    size_t sent = 0;
+    for (size_t i = 0; i < n; i++)
+        len += pieces[i].len;
+    if (len == 0)
+        return buf_len(&conn->out) ? CONN_BLOCKED : CONN_SENT;
+    if (conn->is_broken)
+        return CONN_BROKEN;
+    if (buf_len(&conn->out) == 0) {
+        if (!conn_transmit(conn, pieces, n, &sent)) {
+            conn->is_broken = true;
+            return CONN_BROKEN;
+        }
+        if (sent == len)
+            return CONN_SENT;
+    }
+    return conn_wait(conn, pieces, n, sent);
 }
 
 static enum conn_output conn_send_tls(struct conn *conn)
@@ -202,7 +247,7 @@ static enum conn_output conn_send_tls(struct conn *conn)
     struct tls_output *output = &conn->shared->output;
     struct slice data = slice_of(output->data, output->len);
     output->len = 0;
-    return conn_send(conn, data);
+    return conn_send(conn, &data, 1);
 }
 
 static struct conn_input conn_decrypt(struct conn *conn, struct slice raw, enum conn_end end)
@@ -265,11 +310,19 @@ enum conn_end conn_read_early(struct conn *conn)
 
 enum conn_output conn_write(struct conn *conn, struct slice data)
 {
+    return conn_writev(conn, &data, 1);
+}
+
+enum conn_output conn_writev(struct conn *conn, const struct slice *pieces, size_t n)
+{
+    assert(n <= CONN_PIECES_MAX);
     if (!conn->tls)
-        return conn_send(conn, data);
-    if (!tls_layer_write(conn->tls, data)) {
-        conn->shared->output.len = 0;
-        return CONN_BROKEN;
+        return conn_send(conn, pieces, n);
+    for (size_t i = 0; i < n; i++) {
+        if (!tls_layer_write(conn->tls, pieces[i])) {
+            conn->shared->output.len = 0;
+            return CONN_BROKEN;
+        }
     }
     return conn_send_tls(conn);
 }

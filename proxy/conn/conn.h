@@ -1,6 +1,6 @@
 /*
  * One socket, with or without TLS on it: its descriptor, events, state, what is still to be
- * written, half-close and end. Not copied, not moved while open.
+ * written, half-close and end. Not copied; moved by conn_move() only.
  *
  * Reads are one system call a wakeup: a short read tells as much as EAGAIN would, the events are
  * level-triggered and stay registered. Writes go out at once; what the socket does not take waits
@@ -75,6 +75,12 @@ void conn_init(struct conn *conn, struct conn_shared *shared,
                void (*on_event)(struct conn *conn, short what));
 /* Takes over `fd`, non-blocking, connected. */
 void conn_open(struct conn *conn, int fd);
+/*
+ * Moves an open connection whose handshake is over: descriptor, TLS layer, early bytes, what is
+ * still to be written. `to` is as after conn_init() with the same `shared`; `from` is so
+ * afterwards. Neither is read until conn_resume(to).
+ */
+void conn_move(struct conn *from, struct conn *to);
 /* Takes over `fd`, whose connect() is under way: on_event(EV_WRITE) tells that it has ended. */
 void conn_connecting(struct conn *conn, int fd);
 /* After that: true when it is open, else the errno in *error (and the connection is still to
@@ -116,6 +122,12 @@ enum conn_output {
     CONN_SHED,    /* memory is short */
 };
 enum conn_output conn_write(struct conn *conn, struct slice data) MUST_USE;
+/*
+ * Several pieces with one system call. Each piece begins a TLS record: all but the last should be
+ * multiples of TLS_RECORD_PLAIN_BYTES. At most CONN_PIECES_MAX of them and CONN_READ_MAX_BYTES.
+ */
+#define CONN_PIECES_MAX 4
+enum conn_output conn_writev(struct conn *conn, const struct slice *pieces, size_t n) MUST_USE;
 enum conn_output conn_flush(struct conn *conn) MUST_USE;
 
 /* Nothing more will be written: close_notify where there is TLS, and FIN. Only with an empty `out`.
