@@ -39,13 +39,12 @@ bool option_parse_uint(struct slice text, uint64_t min, uint64_t max, uint64_t *
     return true;
 }
 
-/* In the largest unit that loses nothing: "90s", "24h". */
-static const char *duration_format(uint64_t ms, char text[32])
+const char *option_format_duration(uint64_t ms, char text[OPTION_DURATION_BYTES])
 {
     size_t i = 0;
     while (ms % units[i].ms != 0 || (ms == 0 && i < 3))
         i++;
-    snprintf(text, 32, "%" PRIu64 "%s", ms / units[i].ms, units[i].name);
+    snprintf(text, OPTION_DURATION_BYTES, "%" PRIu64 "%s", ms / units[i].ms, units[i].name);
     return text;
 }
 
@@ -67,13 +66,14 @@ bool option_parse_duration(struct slice text, uint64_t min_ms, uint64_t max_ms, 
                            struct err *err)
 {
     uint64_t parsed;
-    char min_text[32], max_text[32];
+    char min_text[OPTION_DURATION_BYTES], max_text[OPTION_DURATION_BYTES];
     if (!duration_ms(text, &parsed))
         return err_set(err, "\"%.*s\" is not a duration; expected a number and ms, s, m, h or d",
                        SLICE_ARG(text));
     if (parsed < min_ms || parsed > max_ms)
         return err_set(err, "%.*s is not between %s and %s", SLICE_ARG(text),
-                       duration_format(min_ms, min_text), duration_format(max_ms, max_text));
+                       option_format_duration(min_ms, min_text),
+                       option_format_duration(max_ms, max_text));
     *ms = parsed;
     return true;
 }

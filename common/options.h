@@ -79,6 +79,11 @@ bool option_parse_uint(struct slice text, uint64_t min, uint64_t max, uint64_t *
 bool option_parse_duration(struct slice text, uint64_t min_ms, uint64_t max_ms, uint64_t *ms,
                            struct err *err) MUST_USE;
 
+/* As it would be given, in the largest unit that loses nothing: "90s", "1d", "0s". Returns `text`.
+ */
+#define OPTION_DURATION_BYTES 32
+const char *option_format_duration(uint64_t ms, char text[OPTION_DURATION_BYTES]);
+
 /* The one of n names that is nearest to `word` (edit distance at most 3, and something in common),
  * or NULL. */
 const char *option_nearest(struct slice word, const char *const *names, size_t n);

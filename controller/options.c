@@ -1,10 +1,8 @@
 #include "controller/options.h"
 
-#include <inttypes.h>
-#include <jansson.h>
 #include <stddef.h>
-#include <stdio.h>
 
+#include "common/options_json.h"
 #include "common/spiffe.h"
 
 #define MINUTE_MS 60000ull
@@ -206,51 +204,16 @@ static json_t *custom_json(const struct option_row *row, const void *field)
     char text[ADDR_TEXT_BYTES];
     if (row->parse == parse_listen) {
         const struct sockaddr_any *addr = field;
-        return json_string(addr->len ? addr_format(addr, text) : "");
+        return addr->len ? json_string(addr_format(addr, text)) : json_null();
     }
     if (row->parse == parse_address) {
         const struct ip *ip = field;
-        return json_string(ip->family ? ip_format(ip, text) : "");
+        return ip->family ? json_string(ip_format(ip, text)) : json_null();
     }
     return json_string(*(const char *const *)field);
 }
 
-/* The index-th of "a|b|c". */
-static json_t *choice_json(const char *choices, int index)
+json_t *settings_json(const struct settings *settings)
 {
-    for (; index > 0; index--)
-        choices = strchr(choices, '|') + 1;
-    return json_stringn(choices, strcspn(choices, "|"));
-}
-
-static json_t *field_json(const struct option_row *row, const void *field)
-{
-    const char *text;
-    switch (row->type) {
-    case OPTION_FLAG:
-        return json_boolean(*(const bool *)field);
-    case OPTION_UINT:
-    case OPTION_DURATION:
-        return json_integer((json_int_t) * (const uint64_t *)field);
-    case OPTION_STRING:
-        text = *(const char *const *)field;
-        return json_string(text ? text : "");
-    case OPTION_CHOICE:
-        return choice_json(row->choices, *(const int *)field);
-    case OPTION_CUSTOM:
-        return custom_json(row, field);
-    }
-    return NULL;
-}
-
-json_t *settings_json(const struct option_table *table, const struct settings *settings)
-{
-    json_t *json = json_object();
-    for (size_t i = 0; i < table->n_rows; i++) {
-        const struct option_row *row = &table->rows[i];
-        char name[64];
-        snprintf(name, sizeof(name), "%s%s", row->name, row->type == OPTION_DURATION ? "-ms" : "");
-        json_object_set_new(json, name, field_json(row, (const char *)settings + row->offset));
-    }
-    return json;
+    return options_json(&options_serve, settings, custom_json);
 }

@@ -4,6 +4,7 @@
 #ifndef OUTRIGGER_CONTROLLER_OPTIONS_H
 #define OUTRIGGER_CONTROLLER_OPTIONS_H
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "common/cidr.h"
@@ -35,8 +36,7 @@ extern const struct option_table options_token;   /* token NAMESPACE ACCOUNT */
 extern const struct option_table options_anchors; /* anchors */
 extern const struct option_table options_check;   /* check DIR */
 
-/* Fields and rows of a table as a page would show them: "name" -> value. New reference. */
-struct json_t;
-struct json_t *settings_json(const struct option_table *table, const struct settings *settings);
+/* What the controller serves with, for /config: see common/options_json.h. A new reference. */
+json_t *settings_json(const struct settings *settings);
 
 #endif

@@ -1,6 +1,5 @@
 #include "proxy/options.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #include "common/dns_name.h"
@@ -181,50 +180,4 @@ struct sockaddr_any proxy_options_admin(const struct proxy_options *options,
         second = first;
     *fallback = addr_make(&second, port);
     return addr_make(&first, port);
-}
-
-/* ---- /config ------------------------------------------------------------------------------------
- */
-
-static json_t *choice_json(const struct option_row *row, int index)
-{
-    struct slice rest = slice_str(row->choices);
-    for (; index > 0 && rest.len > 0; index--) {
-        const char *bar = memchr(rest.ptr, '|', rest.len);
-        rest = bar ? slice_sub(rest, (size_t)(bar - rest.ptr) + 1, rest.len) : slice_of(NULL, 0);
-    }
-    const char *bar = rest.len > 0 ? memchr(rest.ptr, '|', rest.len) : NULL;
-    return json_stringn(rest.ptr, bar ? (size_t)(bar - rest.ptr) : rest.len);
-}
-
-static json_t *option_json(const struct option_row *row, const struct proxy_options *options)
-{
-    const char *field = (const char *)options + row->offset;
-    switch (row->type) {
-    case OPTION_FLAG:
-        return json_boolean(*(const bool *)field);
-    case OPTION_UINT:
-        return json_integer((json_int_t) * (const uint64_t *)field);
-    case OPTION_DURATION:
-        return json_sprintf("%llums", (unsigned long long)*(const uint64_t *)field);
-    case OPTION_STRING:
-        return *(const char *const *)field ? json_string(*(const char *const *)field) : json_null();
-    case OPTION_CHOICE:
-        return choice_json(row, *(const int *)field);
-    case OPTION_CUSTOM:
-        break; /* the proxy has none */
-    }
-    return json_null();
-}
-
-json_t *proxy_options_describe(const struct proxy_options *options)
-{
-    json_t *object = json_object();
-    for (size_t i = 0; object && i < proxy_option_table.n_rows; i++) {
-        if (json_object_set_new(object, rows[i].name, option_json(&rows[i], options)) != 0) {
-            json_decref(object);
-            return NULL;
-        }
-    }
-    return object;
 }

@@ -56,8 +56,4 @@ bool proxy_options_check(const struct proxy_options *options, struct err *err) M
 struct sockaddr_any proxy_options_admin(const struct proxy_options *options,
                                         struct sockaddr_any *fallback);
 
-/* All options by name, as they are in effect, for /config. A new reference, or NULL. */
-struct json_t;
-struct json_t *proxy_options_describe(const struct proxy_options *options);
-
 #endif

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/end_signals.h"
 #include "common/log.h"
+#include "common/options_json.h"
 #include "common/startup_pages.h"
 #include "common/version.h"
 #include "proxy/admin/admin.h"
@@ -217,7 +218,7 @@ static bool start_admin(struct process *process, struct err *err)
         .workers = process->workers,
         .n_workers = process->n_workers,
         .telemetry = process->telemetry,
-        .options = proxy_options_describe(process->options),
+        .options = options_json(&proxy_option_table, process->options, NULL),
         .started_at = clock_wall_sec(),
         .drain = on_drain_page,
         .quit = on_quit_page,

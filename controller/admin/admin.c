@@ -69,7 +69,7 @@ static void serve_certificates(struct admin_request *request, void *context)
 static void serve_config(struct admin_request *request, void *context)
 {
     const struct admin *admin = context;
-    admin_reply_json(request, settings_json(&options_serve, admin->sources.settings));
+    admin_reply_json(request, settings_json(admin->sources.settings));
 }
 
 static const struct admin_page pages[] = {

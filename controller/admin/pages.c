@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/text.h"
+#include "common/time_json.h"
 #include "controller/admin/effect.h"
 #include "controller/objects/keys.h"
 
@@ -11,12 +11,6 @@
 static json_t *text(const char *value)
 {
     return value ? json_string(value) : json_null();
-}
-
-static json_t *time_json(int64_t wall_sec)
-{
-    char time[TEXT_TIME_BYTES];
-    return json_string(text_time(wall_sec, time));
 }
 
 static const char *told_name(const struct delta_subscription *subscription)

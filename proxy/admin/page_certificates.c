@@ -1,15 +1,9 @@
 #include <jansson.h>
 
 #include "common/clock.h"
+#include "common/time_json.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/pages.h"
-#include "common/text.h"
-
-static json_t *time_json(int64_t wall_sec)
-{
-    char text[TEXT_TIME_BYTES];
-    return wall_sec ? json_string(text_time(wall_sec, text)) : json_null();
-}
 
 static json_t *anchors_json(const struct trust_anchors *anchors, int64_t now)
 {

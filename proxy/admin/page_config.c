@@ -1,9 +1,9 @@
 #include <jansson.h>
 
+#include "common/time_json.h"
 #include "common/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/pages.h"
-#include "common/text.h"
 
 static json_t *addresses_json(const struct workload *workload)
 {
@@ -30,12 +30,6 @@ static json_t *workload_json(const struct workload *workload)
         (json_int_t)workload->idle_timeout_ms, "connect_timeout_ms",
         (json_int_t)workload->connect_timeout_ms, "discovery_timeout_ms",
         (json_int_t)workload->discovery_timeout_ms, "access_log", workload->access_log);
-}
-
-static json_t *time_json(int64_t wall_sec)
-{
-    char text[TEXT_TIME_BYTES];
-    return wall_sec ? json_string(text_time(wall_sec, text)) : json_null();
 }
 
 static json_t *control_json(const struct control_status *status)

@@ -463,7 +463,9 @@ def test_admin_tells_who_is_connected(shared, stream):
     assert states["10.96.0.99:80"]["state"] == "removed"
     assert shared.metric("streams") >= 1
     assert shared.admin("/certificates").json()["own"]["identity"].endswith("outrigger-controller")
-    assert shared.admin("/config").json()["trust-domain"] == "cluster.local"
+    config = shared.admin("/config").json()
+    assert config["trust-domain"] == "cluster.local" and config["keepalive"] == "30s"
+    assert config["listen"] == "127.0.0.1:0" and config["admin-address"] == "127.0.0.1"
     assert shared.metric("root_certificate_seconds_left") > 86400
     assert "shop/web-1" in shared.admin("/").text
     assert shared.admin("/log-level", method="POST", body="level=debug", headers={

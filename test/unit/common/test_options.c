@@ -241,6 +241,25 @@ static void test_durations(void **state)
     }
 }
 
+static void test_durations_are_written_as_they_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t ms;
+        const char *text;
+    } cases[] = {{0, "0s"},        {50, "50ms"},      {1500, "1500ms"},
+                 {5000, "5s"},     {90000, "90s"},    {3600000, "1h"},
+                 {86400000, "1d"}, {90000000, "25h"}, {UINT64_MAX, "18446744073709551615ms"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[OPTION_DURATION_BYTES];
+        uint64_t ms;
+        struct err err;
+        assert_string_equal(option_format_duration(cases[i].ms, text), cases[i].text);
+        assert_true(option_parse_duration(slice_str(text), 0, UINT64_MAX, &ms, &err));
+        assert_int_equal(ms, cases[i].ms);
+    }
+}
+
 static void test_nearest(void **state)
 {
     (void)state;
@@ -269,10 +288,15 @@ static void test_nearest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_values),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_required),
-        cmocka_unit_test(test_words),     cmocka_unit_test(test_help),
-        cmocka_unit_test(test_durations), cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_required),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_durations_are_written_as_they_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

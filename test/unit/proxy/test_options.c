@@ -1,6 +1,5 @@
 #include "proxy/options.h"
 
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "common/options_json.h"
 
 #define MAX_WORDS 8
 
@@ -127,11 +127,11 @@ static void every_option_is_described(void **state)
     struct proxy_options options;
     struct err err;
     assert_true(parse(words, &options, &err));
-    json_t *json = proxy_options_describe(&options);
+    json_t *json = options_json(&proxy_option_table, &options, NULL);
     assert_int_equal(json_object_size(json), proxy_option_table.n_rows);
     assert_string_equal(json_string_value(json_object_get(json, "log-format")), "json");
     assert_string_equal(json_string_value(json_object_get(json, "log-level")), "info");
-    assert_string_equal(json_string_value(json_object_get(json, "drain-timeout")), "30000ms");
+    assert_string_equal(json_string_value(json_object_get(json, "drain-timeout")), "30s");
     assert_int_equal(json_integer_value(json_object_get(json, "workers")), 4);
     assert_true(json_is_true(json_object_get(json, "access-log")));
     assert_true(json_is_null(json_object_get(json, "controller-identity")));
