@@ -58,7 +58,7 @@ CONTROLLER_LIBS := -lyaml
 # In the order of what happens, so that reading the lists is reading the architecture; `make lint`
 # tells what is missing.
 COMMON_SRC := $(addprefix common/, \
-    err.c log.c log_libevent.c buf.c arena.c map.c cidr.c options.c options_json.c base64.c file.c std_streams.c jitter.c mailbox.c \
+    err.c log.c log_libevent.c buf.c arena.c map.c cidr.c original_dst.c options.c options_json.c base64.c file.c std_streams.c jitter.c mailbox.c \
     confine.c event_cells.c startup_pages.c end_signals.c usage.c text.c time_json.c html_text.c admin_http.c admin_log_level.c resource_type.c \
     dns_name.c spiffe.c x509_time.c ed25519.c trust_anchors.c \
     svid_verify.c svid_cache.c svid.c svid_tls.c) \
@@ -94,7 +94,7 @@ CONTROLLER_SRC := $(addprefix controller/, \
 # The corridor of a connection, then what it is decided by, then what looks on.
 PROXY_SRC := $(addprefix proxy/, \
     main.c options.c process.c worker.c workspace.c \
-    accept/listener.c accept/original_dst.c \
+    accept/listener.c \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
     detect/client_hello.c tls/tls_layer.c detect/protocol.c \
     route/path.c \

@@ -74,7 +74,7 @@ char *file_read(const char *path, size_t max_bytes, size_t *len, struct stat *st
     return bytes;
 }
 
-static bool write_all(int fd, struct slice bytes)
+bool file_write_all(int fd, struct slice bytes)
 {
     for (size_t done = 0; done < bytes.len;) {
         ssize_t put = write(fd, bytes.ptr + done, bytes.len - done);
@@ -96,7 +96,7 @@ static bool write_temporary(const char *path, struct slice bytes, mode_t mode, c
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return err_set_errno(err, errno, "%s", path);
-    bool is_written = fchmod(fd, mode) == 0 && write_all(fd, bytes) && fsync(fd) == 0;
+    bool is_written = fchmod(fd, mode) == 0 && file_write_all(fd, bytes) && fsync(fd) == 0;
     int cause = errno;
     if (close(fd) != 0 && is_written) {
         is_written = false;
@@ -109,7 +109,7 @@ static bool write_temporary(const char *path, struct slice bytes, mode_t mode, c
     return true;
 }
 
-/* A rename survives a power cut only once its folder is on the disk. */
+/* A new name survives a power cut only once its folder is on the disk. */
 static bool sync_folder_of(const char *path, struct err *err)
 {
     char copy[PATH_MAX];
@@ -124,19 +124,6 @@ static bool sync_folder_of(const char *path, struct err *err)
     if (fd >= 0)
         close(fd);
     return is_synced || err_set_errno(err, cause, "%s", folder);
-}
-
-bool file_replace(const char *path, struct slice bytes, mode_t mode, struct err *err)
-{
-    char temporary[PATH_MAX];
-    if (!write_temporary(path, bytes, mode, temporary, err))
-        return false;
-    if (rename(temporary, path) != 0) {
-        int cause = errno;
-        unlink(temporary);
-        return err_set_errno(err, cause, "%s", path);
-    }
-    return sync_folder_of(path, err);
 }
 
 bool file_create(const char *path, struct slice bytes, mode_t mode, bool *existed, struct err *err)

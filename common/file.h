@@ -21,16 +21,14 @@ char *file_read(const char *path, size_t max_bytes, size_t *len, struct stat *st
                 struct err *err) MUST_USE;
 
 /*
- * Writes a temporary file beside `path` with exactly `mode`, syncs it, and puts it in the place of
- * what was there. Readers see the old content or the new one.
- */
-bool file_replace(const char *path, struct slice bytes, mode_t mode, struct err *err) MUST_USE;
-
-/*
- * As file_replace(), but never over a file that exists: then true with `*existed` set, and nothing
- * is changed. Of two processes that create at once exactly one wins.
+ * Writes a temporary file beside `path` with exactly `mode`, syncs it, and puts it in place, so
+ * that readers see all of it or nothing; never over a file that exists: then true with `*existed`
+ * set, and nothing is changed. Of two processes that create at once exactly one wins.
  */
 bool file_create(const char *path, struct slice bytes, mode_t mode, bool *existed,
                  struct err *err) MUST_USE;
+
+/* Writes all of it to a blocking descriptor, whatever signals come; false with errno. */
+bool file_write_all(int fd, struct slice bytes) MUST_USE;
 
 #endif

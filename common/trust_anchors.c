@@ -229,20 +229,6 @@ struct slice trust_anchors_der(const struct trust_anchors *anchors, size_t i)
     return anchors->anchors[i].der;
 }
 
-bool trust_anchors_eq(const struct trust_anchors *a, const struct trust_anchors *b)
-{
-    if (a == b)
-        return true;
-    if (!a || !b || a->count != b->count)
-        return false;
-    /* No set holds one twice, so equal counts and inclusion are equality. */
-    for (size_t i = 0; i < a->count; i++) {
-        if (!has_der(b, a->anchors[i].der))
-            return false;
-    }
-    return true;
-}
-
 STACK_OF(X509) * trust_anchors_stack(const struct trust_anchors *anchors, size_t i)
 {
     return anchors->anchors[i].stack;

@@ -33,8 +33,6 @@ int64_t trust_anchors_not_after(const struct trust_anchors *anchors, size_t i);
 const char *trust_anchors_name(const struct trust_anchors *anchors, size_t i);
 /* Lives as long as the anchors. */
 struct slice trust_anchors_der(const struct trust_anchors *anchors, size_t i);
-/* The same certificates, in whatever order. NULL equals only NULL. */
-bool trust_anchors_eq(const struct trust_anchors *a, const struct trust_anchors *b);
 
 /* For svid_verify.c: the i-th as a stack of one, and an empty store; both only to be read. */
 STACK_OF(X509) * trust_anchors_stack(const struct trust_anchors *anchors, size_t i);

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/file.h"
+
 #define OUTPUT_MAX_BYTES (4 << 20)
 #define EXIT_MISSING     127 /* as a shell would say */
 
@@ -16,18 +18,6 @@
  * program that writes before it has read all cannot block us.
  */
 enum { IN, OUT, ERR, N_FILES };
-
-static bool write_all(int fd, struct slice bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0)
-            bytes = slice_sub(bytes, (size_t)n, bytes.len);
-    }
-    return true;
-}
 
 /* NUL-terminated; NULL when memory is short. */
 static char *read_all(int fd, size_t *len)
@@ -91,7 +81,7 @@ enum program_result program_run(const char *const *argv, struct slice input, cha
             goto out;
         }
     }
-    if (!write_all(files[IN], input) || lseek(files[IN], 0, SEEK_SET) != 0) {
+    if (!file_write_all(files[IN], input) || lseek(files[IN], 0, SEEK_SET) != 0) {
         err_set_errno(err, errno, "%s: its input", argv[0]);
         goto out;
     }

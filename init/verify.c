@@ -2,12 +2,11 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <linux/netfilter_ipv4.h>
-#include <linux/netfilter_ipv6/ip6_tables.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/original_dst.h"
 #include "init/ipv6.h"
 
 #define VERIFY_TIMEOUT_MS 3000
@@ -160,11 +159,8 @@ static int connect_to(const struct sockaddr_any *to, struct err *err)
 static bool check_original(int fd, const struct sockaddr_any *to, struct err *err)
 {
     char found[ADDR_TEXT_BYTES], expected[ADDR_TEXT_BYTES];
-    struct sockaddr_any original = {.len = sizeof(original.in6)};
-    bool is_ip6 = to->sa.sa_family == AF_INET6;
-    if (getsockopt(fd, is_ip6 ? IPPROTO_IPV6 : IPPROTO_IP,
-                   is_ip6 ? IP6T_SO_ORIGINAL_DST : SO_ORIGINAL_DST, &original.sa,
-                   &original.len) < 0)
+    struct sockaddr_any original;
+    if (!original_dst(fd, &original))
         return err_set_errno(err, errno, "verify: the original destination %s cannot be read back",
                              addr_format(to, expected));
     if (addr_eq(&original, to))

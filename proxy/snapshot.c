@@ -11,25 +11,6 @@ struct snapshot *snapshot_new(void)
     return snapshot;
 }
 
-struct snapshot *snapshot_copy(const struct snapshot *snapshot)
-{
-    struct snapshot *copy = snapshot_new();
-    if (!copy)
-        return NULL;
-    copy->generation = snapshot->generation + 1;
-    copy->workload = workload_hold(snapshot->workload);
-    MAP_EACH(entry, &snapshot->services)
-        if (!snapshot_set_service(copy, service_hold(entry->value)))
-            goto short_of_memory;
-    MAP_EACH(entry, &snapshot->endpoints)
-        if (!snapshot_set_endpoints(copy, endpoints_hold(entry->value)))
-            goto short_of_memory;
-    return copy;
-short_of_memory:
-    snapshot_drop(copy);
-    return NULL;
-}
-
 struct snapshot *snapshot_hold(struct snapshot *snapshot)
 {
     if (snapshot)

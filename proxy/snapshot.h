@@ -21,8 +21,6 @@ struct snapshot {
 
 /* An empty snapshot, generation 0. NULL when memory is short. */
 struct snapshot *snapshot_new(void);
-/* A copy that may still be changed, generation one more, until it is published. */
-struct snapshot *snapshot_copy(const struct snapshot *snapshot);
 struct snapshot *snapshot_hold(struct snapshot *snapshot);
 void snapshot_drop(struct snapshot *snapshot);
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "proxy/accept/original_dst.h"
+#include "common/original_dst.h"
 
 static enum tunnel_step (*const tunnel_steps[])(struct tunnel *) = {
 #define X(step, name, function) [step] = function,

@@ -35,14 +35,6 @@ void grpc_channel_renew(struct grpc_channel *channel)
     grpc_turn_leave(turn);
 }
 
-uint64_t grpc_channel_retry_ms(const struct grpc_channel *channel)
-{
-    uint64_t now = clock_now_ns();
-    if (channel->state != GRPC_CHANNEL_BACKOFF)
-        return 0;
-    return channel->retry_ns > now ? (channel->retry_ns - now) / NS_PER_MS + 1 : 1;
-}
-
 struct grpc_call *grpc_call_start(struct grpc_channel *channel, const char *path,
                                   const struct grpc_call_handlers *handlers, void *context,
                                   uint64_t deadline_ms)

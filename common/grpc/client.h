@@ -53,9 +53,6 @@ void grpc_channel_free(struct grpc_channel *channel);
 /* Starts a new connection for what comes next; calls under way finish on the old one. */
 void grpc_channel_renew(struct grpc_channel *channel);
 
-/* Milliseconds until the next connection attempt; 0 when connected or connecting. */
-uint64_t grpc_channel_retry_ms(const struct grpc_channel *channel);
-
 struct grpc_call_handlers {
     /* One message, good during the callback. grpc_call_pause() stops after the current one. */
     void (*on_message)(void *context, struct grpc_call *call, struct slice message);

@@ -3,10 +3,13 @@
 #define OUTRIGGER_TEST_UNIT_SCRATCH_DIR_H
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "common/file.h"
 
 struct scratch_dir {
     char path[PATH_MAX / 2];
@@ -27,6 +30,17 @@ static inline const char *scratch_dir_file(const struct scratch_dir *dir, const 
 {
     snprintf(path, PATH_MAX, "%s/%s", dir->path, name);
     return path;
+}
+
+/* In the place of what was there. */
+static inline void scratch_file_write(const char *path, struct slice bytes, mode_t mode)
+{
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || fchmod(fd, mode) != 0 || !file_write_all(fd, bytes) || close(fd) != 0) {
+        perror(path);
+        abort();
+    }
 }
 
 static inline void scratch_dir_fini(struct scratch_dir *dir)

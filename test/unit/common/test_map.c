@@ -150,9 +150,9 @@ static void test_list(void **state)
     assert_true(list_is_empty(&head));
     list_take_all(&head, &other);
     assert_true(list_is_empty(&head));
+    list_append(&head, &items[4].node);
     for (int i = 1; i < 4; i++)
         list_append(&head, &items[i].node);
-    list_prepend(&head, &items[4].node);
     assert_int_equal(sum_in_order(&head), 4123);
     list_remove(&items[2].node);
     list_remove(&items[2].node); /* twice does no harm */

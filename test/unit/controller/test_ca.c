@@ -85,7 +85,8 @@ static void test_made_once_and_kept(void **state)
     int64_t life_sec = ca_root_not_after(first) - time(NULL);
     assert_in_range(life_sec, 3650 * DAY - 60, 3650 * DAY);
     struct ca *second = open_ca(world);
-    assert_true(trust_anchors_eq(ca_anchors(first), ca_anchors(second)));
+    assert_true(slice_eq(trust_anchors_der(ca_anchors(first), 0),
+                         trust_anchors_der(ca_anchors(second), 0)));
     ca_close(first);
     ca_close(second);
 }
@@ -104,7 +105,6 @@ static void test_certificate_lost(void **state)
 static void test_refused_files(void **state)
 {
     struct world *world = *state;
-    struct err err;
     ca_close(open_ca(world));
 
     static const mode_t bad_modes[] = {0640, 0604, 0644, 0660, 0610, 0602};
@@ -121,20 +121,19 @@ static void test_refused_files(void **state)
     refuses(world, "[a-z0-9._-]");
     world->options.trust_domain = "mesh.test";
 
-    assert_true(file_replace(world->key_path, SLICE_LITERAL("no key\n"), 0600, &err));
+    scratch_file_write(world->key_path, SLICE_LITERAL("no key\n"), 0600);
     refuses(world, "no private key");
     assert_int_equal(unlink(world->key_path), 0);
-    assert_true(file_replace(world->cert_path, SLICE_LITERAL("no certificate\n"), 0600, &err));
+    scratch_file_write(world->cert_path, SLICE_LITERAL("no certificate\n"), 0600);
     refuses(world, "is not");
     assert_int_equal(unlink(world->cert_path), 0);
     ca_close(open_ca(world));
-    assert_true(file_replace(world->cert_path, SLICE_LITERAL("no certificate\n"), 0600, &err));
+    scratch_file_write(world->cert_path, SLICE_LITERAL("no certificate\n"), 0600);
     refuses(world, "root.pem: no CERTIFICATE block");
 }
 
 static void write_pem(const char *path, const struct cert *cert, bool is_key)
 {
-    struct err err;
     const uint8_t *pem;
     size_t len;
     BIO *bio = BIO_new(BIO_s_mem());
@@ -143,7 +142,7 @@ static void write_pem(const char *path, const struct cert *cert, bool is_key)
     else
         assert_int_equal(PEM_write_bio_X509(bio, cert->x509), 1);
     assert_int_equal(BIO_mem_contents(bio, &pem, &len), 1);
-    assert_true(file_replace(path, slice_of(pem, len), 0600, &err));
+    scratch_file_write(path, slice_of(pem, len), 0600);
     BIO_free(bio);
 }
 
@@ -276,10 +275,9 @@ static void test_foreign_names(void **state)
 static void test_folder_that_cannot_be(void **state)
 {
     struct world *world = *state;
-    struct err err;
     world->options.state_dir = "/proc/nowhere/state";
     refuses(world, "/proc/nowhere/state");
-    assert_true(file_replace(world->cert_path, SLICE_LITERAL("x"), 0600, &err));
+    scratch_file_write(world->cert_path, SLICE_LITERAL("x"), 0600);
     world->options.state_dir = world->cert_path;
     refuses(world, "not a directory");
 }

@@ -172,7 +172,7 @@ static void test_certify(void **state)
     struct slice leaf = slice_of(response->chain[0].data, response->chain[0].len);
     struct slice anchor = slice_of(response->trust_anchors[0].data, response->trust_anchors[0].len);
     struct trust_anchors *anchors = trust_anchors_from_der(&anchor, 1, &err);
-    assert_true(trust_anchors_eq(anchors, ca_anchors(world->ca)));
+    assert_true(slice_eq(anchor, trust_anchors_der(ca_anchors(world->ca), 0)));
     struct svid *svid = svid_new(&leaf, 1, world->key, anchors, &err);
     if (!svid)
         fail_msg("%s", err.text);

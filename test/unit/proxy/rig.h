@@ -186,10 +186,23 @@ static inline json_t *rig_inspect(struct rig *rig, struct worker *worker, enum w
     return rig->json;
 }
 
+/* The next generation, which may still be changed. */
+static inline struct snapshot *rig_copy(const struct snapshot *snapshot)
+{
+    struct snapshot *copy = snapshot_new();
+    copy->generation = snapshot->generation + 1;
+    copy->workload = workload_hold(snapshot->workload);
+    MAP_EACH(entry, &snapshot->services)
+        assert_true(snapshot_set_service(copy, service_hold(entry->value)));
+    MAP_EACH(entry, &snapshot->endpoints)
+        assert_true(snapshot_set_endpoints(copy, endpoints_hold(entry->value)));
+    return copy;
+}
+
 /* Publishes what a side's snapshot is now, and makes a copy that may be changed. */
 static inline void rig_publish(struct rig *rig, enum rig_side side)
 {
-    struct snapshot *next = snapshot_copy(rig->snapshots[side]);
+    struct snapshot *next = rig_copy(rig->snapshots[side]);
     for (unsigned i = 0; i < rig->n_workers; i++)
         worker_publish(rig->workers[side][i], rig->snapshots[side]);
     snapshot_drop(rig->snapshots[side]);

@@ -5,13 +5,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "common/file.h"
 #include "common/log.h"
 #include "proxy/control/control.h"
 #include "proxy/control/identity.h"
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include "test/unit/proxy/control/fake_controller.h"
+#include "test/unit/scratch_dir.h"
 
 #define VIP "10.96.0.10:80"
 #define POD "shop/api-1"
@@ -47,8 +47,7 @@ static void on_publish_tls(void *context, const struct worker_tls *tls)
 
 static void write_file(const char *path, const char *text)
 {
-    struct err err;
-    assert_true(file_replace(path, slice_str(text), 0600, &err));
+    scratch_file_write(path, slice_str(text), 0600);
 }
 
 static void world_write_anchors(struct world *world, const struct cert *root)
@@ -56,9 +55,8 @@ static void world_write_anchors(struct world *world, const struct cert *root)
     BIO *bio = BIO_new(BIO_s_mem());
     const uint8_t *pem;
     size_t len;
-    struct err err;
     assert_true(PEM_write_bio_X509(bio, root->x509) && BIO_mem_contents(bio, &pem, &len));
-    assert_true(file_replace(world->anchors_file, slice_of(pem, len), 0600, &err));
+    scratch_file_write(world->anchors_file, slice_of(pem, len), 0600);
     BIO_free(bio);
 }
 

@@ -1,4 +1,4 @@
-#include "proxy/accept/original_dst.h"
+#include "common/original_dst.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@ bool original_dst(int fd, struct sockaddr_any *destination)
     memset(destination, 0, sizeof(*destination));
     if (getsockname(fd, &local.sa, &local.len) < 0)
         return false;
-    /* The v6 listeners are V6ONLY, so that a v4 connection is never disguised as v6. */
+    /* Listeners for IPv6 are V6ONLY, so that a v4 connection is never disguised as v6. */
     if (local.sa.sa_family == AF_INET) {
         destination->len = sizeof(destination->in);
         return getsockopt(fd, SOL_IP, SO_ORIGINAL_DST, &destination->sa, &destination->len) == 0;
