@@ -125,7 +125,7 @@ PROTO_OBJ := $(PROTO_GEN:.c=.o)
 
 .DEFAULT_GOAL := all
 .PHONY: all deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench soak lint fmt readme \
-        fuzz fuzz-run install clean help print-sources compile_commands.json
+        fuzz fuzz-run install clean help print-sources compile_commands.json force
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -155,14 +155,20 @@ $(BUILD)/gen/google/protobuf/any.pb-c.c:
 	$(call made,PROTOC)
 	$(Q)protoc-c -I/usr/include --c_out=$(BUILD)/gen /usr/include/google/protobuf/any.proto
 
-$(BUILD)/libcommon.a: $(call obj,$(COMMON_SRC)) $(PROTO_OBJ)
-	@rm -f $@; ar rcs $@ $^
-$(BUILD)/libinit.a: $(call obj,$(filter-out init/main.c,$(INIT_SRC)))
-	@rm -f $@; ar rcs $@ $^
-$(BUILD)/libcontroller.a: $(call obj,$(filter-out controller/main.c,$(CONTROLLER_SRC)))
-	@rm -f $@; ar rcs $@ $^
-$(BUILD)/libproxy.a: $(call obj,$(filter-out proxy/main.c,$(PROXY_SRC)))
-	@rm -f $@; ar rcs $@ $^
+# The list of an archive is a file that is written when it has changed only: taking a source out of a
+# list, or putting back one that was compiled before, makes no object newer than the archive.
+define ARCHIVE
+$(BUILD)/lib$(1).list: force
+	@mkdir -p $$(@D); printf '%s\n' $(2) | cmp -s - $$@ || printf '%s\n' $(2) >$$@
+$(BUILD)/lib$(1).a: $(2) $(BUILD)/lib$(1).list
+	@rm -f $$@; ar rcs $$@ $$(filter %.o,$$^)
+
+endef
+parts = $(call obj,$(filter-out %/main.c,$(1)))
+$(eval $(call ARCHIVE,common,$(call obj,$(COMMON_SRC)) $(PROTO_OBJ)))
+$(eval $(call ARCHIVE,init,$(call parts,$(INIT_SRC))))
+$(eval $(call ARCHIVE,controller,$(call parts,$(CONTROLLER_SRC))))
+$(eval $(call ARCHIVE,proxy,$(call parts,$(PROXY_SRC))))
 
 $(BUILD)/outrigger-%: $(BUILD)/%/main.o $(BUILD)/lib%.a $(BUILD)/libcommon.a
 	$(call made,LINK)
