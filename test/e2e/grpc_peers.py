@@ -61,6 +61,12 @@ class Program:
         self.process.stdin.write("".join(line + "\n" for line in lines))
         self.process.stdin.flush()
 
+    def exchange(self, number=9):
+        """Of a client: one short call on its connection, to its end."""
+        ends = self.count(f"end {number} OK")
+        self.say(f"call {number} /test.Echo/Unary 10000", f"send {number} x", f"done {number}")
+        self.wait_for(f"end {number} OK", count=ends + 1)
+
     def resident_bytes(self):
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -93,6 +99,25 @@ class Program:
         else:
             self.process.kill()
             self.process.wait()
+
+
+def settle(value, exchange, rounds=20):
+    """Exchanges something over the same connection until `value` was the same after so many in a row.
+
+    Every exchange gives both sides a turn in which what is not held back goes on.
+    """
+    same = 0
+    last = value()
+
+    def is_settled():
+        nonlocal same, last
+        exchange()
+        now = value()
+        same = same + 1 if now == last else 0
+        last = now
+        return same >= rounds
+    wait_until(is_settled, "what is held back to stand still", WAIT, every=0)
+    return last
 
 
 class EchoServer(Program):

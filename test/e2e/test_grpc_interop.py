@@ -5,7 +5,8 @@ import threading
 import grpc
 import pytest
 
-from grpc_peers import (WAIT, Authority, EchoClient, EchoServer, PythonServer, Stub, detail_bytes)
+from grpc_peers import (WAIT, Authority, EchoClient, EchoServer, PythonServer, Stub, detail_bytes,
+                        settle)
 from mesh import IS_SANITIZED, wait_until
 
 UNICODE = "näh: 100 % kaputt ✓ 🛶"
@@ -89,11 +90,7 @@ def test_our_server_cannot_be_filled(server, stub):
 
     call = stub.hang_stream.future(endless())
     wait_until(lambda: len(sent) >= 3, "the client to send", WAIT)
-    count = None
-    while count != len(sent):  # until it is stuck
-        count = len(sent)
-        threading.Event().wait(0.3)
-    assert len(sent) < 100
+    assert settle(lambda: len(sent), lambda: stub.unary(b"x", timeout=WAIT)) < 100
     assert server.resident_bytes() - before < HELD
     call.cancel()
     assert stub.unary(b"others go on", timeout=WAIT) == b"others go on"
@@ -104,8 +101,8 @@ def test_our_server_waits_for_a_slow_reader(server, stub):
     before = server.resident_bytes()
     messages = stub.source(b"2000 100000", timeout=3 * WAIT)
     assert len(next(messages)) == 100000
-    threading.Event().wait(0.5)  # what would overflow has the time to do so
-    assert server.resident_bytes() - before < 64 * MIB
+    held = settle(server.resident_bytes, lambda: stub.unary(b"x", timeout=WAIT))
+    assert held - before < 64 * MIB
     assert sum(len(message) for message in messages) == 1999 * 100000
 
 
@@ -220,11 +217,8 @@ def test_our_client_limits_messages(client):
 def test_our_client_stops_a_server_while_it_is_paused(client, python_server):
     before = client.resident_bytes()
     client.say("call 1 /test.Echo/Source 0", "pause 1", "send 1 2000 100000", "done 1")
-    sent = -1
-    while sent != python_server.sent or sent == 0:
-        sent = python_server.sent
-        threading.Event().wait(0.3)
-    assert sent < 100 * 100000
+    wait_until(lambda: python_server.sent, "the server to send", WAIT)
+    assert settle(lambda: python_server.sent, client.exchange) < 100 * 100000
     assert client.resident_bytes() - before < HELD
     client.say("resume 1")
     client.wait_for("end 1 OK", timeout=3 * WAIT)
@@ -234,9 +228,9 @@ def test_our_client_stops_a_server_while_it_is_paused(client, python_server):
 def test_our_client_waits_for_a_server_that_does_not_read(client, python_server):
     before = client.resident_bytes()
     client.say("call 1 /test.Echo/Slow 0", "fill 1 1000 100000")
-    threading.Event().wait(0.5)  # what would overflow has the time to do so
+    held = settle(client.resident_bytes, client.exchange)
     assert client.count("filled 1") == 0
-    assert client.resident_bytes() - before < 64 * MIB  # of 100
+    assert held - before < 64 * MIB  # of 100
     python_server.released.set()
     client.wait_for("filled 1", timeout=3 * WAIT)
     client.say("done 1")

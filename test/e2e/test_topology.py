@@ -105,11 +105,11 @@ def test_nothing_is_left_after_a_failure():
 
 
 def test_nothing_is_left_after_sigterm():
-    story = ("import time; from mesh import Mesh, programs\n"
+    story = ("import signal; from mesh import Mesh, programs\n"
              "with Mesh(start_controller=False) as mesh:\n"
              "    mesh.node('server').run_app('echo.py', '8080')\n"
              "    print(mesh.folder, programs.copies(), flush=True)\n"
-             "    time.sleep(60)\n")
+             "    signal.pause()\n")
     folder = os.path.dirname(os.path.abspath(__file__))
     python = subprocess.Popen(["/usr/bin/python3", "-c", story], stdout=subprocess.PIPE, text=True,
                               stderr=subprocess.DEVNULL,
