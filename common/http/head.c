@@ -48,6 +48,27 @@ bool field_name_is_hop_by_hop(enum field_name name)
     return known_names[name].is_hop_by_hop;
 }
 
+bool field_may_be_trailer(const struct field *field)
+{
+    switch (field->id) {
+    case FIELD_TRANSFER_ENCODING:
+    case FIELD_CONTENT_LENGTH:
+    case FIELD_HOST:
+    case FIELD_AUTHORIZATION:
+    case FIELD_COOKIE:
+    case FIELD_EXPECT:
+    case FIELD_FORWARDED:
+    case FIELD_X_FORWARDED_CLIENT_CERT:
+    case FIELD_X_FORWARDED_FOR:
+    case FIELD_X_FORWARDED_HOST:
+    case FIELD_X_FORWARDED_PROTO:
+        return false;
+    default:
+        return !slice_eq_str(field->name, "proxy-authorization") &&
+               !slice_starts_with(field->name, SLICE_LITERAL("outrigger-"));
+    }
+}
+
 void head_init(struct head *head, struct arena *arena)
 {
     *head = (struct head){.arena = arena, .content_length = CONTENT_LENGTH_NONE};
@@ -66,7 +87,7 @@ static bool grow(struct head *head)
     return true;
 }
 
-static bool add(struct head *head, struct field field)
+bool head_add_field(struct head *head, struct field field)
 {
     if (head->n_fields == head->room && !grow(head))
         return false;
@@ -76,12 +97,14 @@ static bool add(struct head *head, struct field field)
 
 bool head_add(struct head *head, struct slice name, struct slice value)
 {
-    return add(head, (struct field){.name = name, .value = value, .id = field_name_of(name)});
+    return head_add_field(head,
+                          (struct field){.name = name, .value = value, .id = field_name_of(name)});
 }
 
 bool head_add_id(struct head *head, enum field_name id, struct slice value)
 {
-    return add(head, (struct field){.name = field_name_text(id), .value = value, .id = id});
+    return head_add_field(head,
+                          (struct field){.name = field_name_text(id), .value = value, .id = id});
 }
 
 void head_remove(struct head *head, enum field_name id)

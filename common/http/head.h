@@ -34,6 +34,12 @@ struct field {
     bool is_sensitive; /* HPACK: never indexed (RFC 7541 7.1.3) */
 };
 
+/*
+ * Not what others decided by when the head came: framing, routing, authorization (RFC 9110 6.5.1).
+ * For the trailers of every protocol.
+ */
+bool field_may_be_trailer(const struct field *field);
+
 enum http_version { HTTP_1_0, HTTP_1_1, HTTP_2 };
 
 #define CONTENT_LENGTH_NONE (-1)
@@ -63,6 +69,8 @@ void head_init(struct head *head, struct arena *arena);
 /* Neither name nor value is copied. False when memory is short. */
 bool head_add(struct head *head, struct slice name, struct slice value) MUST_USE;
 bool head_add_id(struct head *head, enum field_name id, struct slice value) MUST_USE;
+/* `field.id` is field_name_of(field.name). */
+bool head_add_field(struct head *head, struct field field) MUST_USE;
 /* Removes all of that name, keeping the order of the others. */
 void head_remove(struct head *head, enum field_name id);
 void head_remove_name(struct head *head, struct slice name);
