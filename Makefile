@@ -100,7 +100,8 @@ PROXY_SRC := $(addprefix proxy/, \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
     detect/client_hello.c tls/tls_layer.c detect/protocol.c \
     route/path.c \
-    policy/access.c policy/access_build.c policy/access_describe.c \
+    policy/access.c policy/access_match.c policy/access_index.c policy/access_covers.c \
+    policy/access_build.c policy/access_values.c policy/access_describe.c \
     upstream/waits.c upstream/balancers.c balance/balancer.c upstream/connect.c \
     conn/conn.c conn/timer_wheel.c conn/graveyard.c \
     codec/codec.c codec/output.c codec/slabs.c codec/stream.c \

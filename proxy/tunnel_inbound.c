@@ -29,7 +29,8 @@ static uint64_t handshake_left_ms(const struct tunnel *tunnel)
 static struct access_verdict tunnel_judge(const struct tunnel *tunnel, const char *identity,
                                           const struct ip *source, uint16_t port)
 {
-    struct access_request request = {slice_str(identity), *source, port};
+    struct access_request request = {
+        .identity = slice_str(identity), .source = *source, .port = port};
     return access_check(tunnel->workload->access, &request);
 }
 

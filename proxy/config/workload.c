@@ -159,6 +159,19 @@ static bool workload_set_limits(struct workload *workload,
     return true;
 }
 
+/* What is not understood is taken as the strict one. */
+static enum escaped_slashes workload_slashes(int slashes)
+{
+    switch (slashes) {
+    case OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_KEEP:
+        return SLASHES_KEEP;
+    case OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_UNESCAPE:
+        return SLASHES_UNESCAPE;
+    default:
+        return SLASHES_REJECT;
+    }
+}
+
 static bool workload_set_mesh(struct workload *workload, const Outrigger__V1__MeshSettings *mesh,
                               struct err *err)
 {
@@ -168,6 +181,7 @@ static bool workload_set_mesh(struct workload *workload, const Outrigger__V1__Me
     if (!(workload->trust_domain = strdup(domain)))
         return err_set(err, "mesh.trust_domain: out of memory");
     workload->egress_mode = EGRESS_ALLOW_ANY;
+    workload->path_rules = (struct path_rules){SLASHES_REJECT, false};
     if (!mesh)
         return true;
     if (!wire_at_most(mesh->discovery_timeout_ms, WIRE_MAX_DISCOVERY_MS,
@@ -179,6 +193,10 @@ static bool workload_set_mesh(struct workload *workload, const Outrigger__V1__Me
         workload->egress_mode = EGRESS_REGISTRY_ONLY;
     workload->discovery_timeout_ms = mesh->discovery_timeout_ms;
     workload->access_log = mesh->access_log;
+    if (mesh->path_rules && mesh->path_rules->base.n_unknown_fields == 0)
+        workload->path_rules.escaped_slashes =
+            workload_slashes((int)mesh->path_rules->escaped_slashes);
+    workload->path_rules.merge_slashes = mesh->path_rules && mesh->path_rules->merge_slashes;
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/slice.h"
 #include "proxy/policy/access.h"
+#include "proxy/route/path.h"
 
 enum mtls_mode { MTLS_PERMISSIVE, MTLS_STRICT, MTLS_DISABLED };
 enum egress_mode { EGRESS_ALLOW_ANY, EGRESS_REGISTRY_ONLY };
@@ -58,6 +59,7 @@ struct workload {
     uint64_t discovery_timeout_ms;
     enum egress_mode egress_mode;
     bool access_log;
+    struct path_rules path_rules; /* of requests in both directions */
 };
 
 /*

@@ -1,13 +1,7 @@
 #include "proxy/policy/access.h"
 
-#include "common/spiffe.h"
-#include "proxy/policy/access_types.h"
-
-/* The request with its identity taken apart once. */
-struct access_peer {
-    const struct access_request *request;
-    struct spiffe_id id; /* empty slices without an identity */
-};
+#include "proxy/policy/access_covers.h"
+#include "proxy/policy/access_index.h"
 
 const char *access_why_name(enum access_why why)
 {
@@ -29,147 +23,64 @@ static struct access_verdict access_verdict(enum access_why why, const char *pol
     return (struct access_verdict){.is_allowed = !refusals[why], .why = why, .policy = policy};
 }
 
-static bool access_has_identity(const struct access_texts *texts, const struct access_peer *peer)
+/* The first policy of an action that matches, and whether one would that depends on the request. */
+struct access_found {
+    size_t first; /* number of policies: none */
+    bool is_maybe;
+};
+
+/* All rules, one after the other: of what has no request to look at. */
+static struct access_found access_walk(const struct access_policies *policies,
+                                       enum access_action action, const struct access_peer *peer,
+                                       enum access_answer headless)
 {
-    for (size_t i = 0; i < texts->n; i++) {
-        const struct access_text *text = &texts->list[i];
-        if (peer->id.text.len > 0 &&
-            (text->is_prefix ? slice_starts_with(peer->id.text, text->whole)
-                             : slice_eq(peer->id.text, text->whole)))
-            return true;
+    const struct access_index *index = &policies->indexes[action];
+    struct access_found found = {.first = policies->n};
+    for (size_t i = 0; i < index->n_refs; i++) {
+        switch (access_rule_matches(index->refs[i].rule, peer, &headless)) {
+        case ACCESS_YES:
+            found.first = index->refs[i].policy;
+            return found;
+        case ACCESS_MAYBE:
+            found.is_maybe = true;
+            break;
+        case ACCESS_NO:
+            break;
+        }
     }
-    return false;
+    return found;
 }
 
-static bool access_has_account(const struct access_texts *texts, const struct access_peer *peer)
+/* Without a head, conditions on it are met where that refuses or audits. */
+static size_t access_first(const struct access_policies *policies, enum access_action action,
+                           const struct access_peer *peer)
 {
-    for (size_t i = 0; i < texts->n; i++)
-        if (peer->id.namespace.len > 0 && slice_eq(peer->id.namespace, texts->list[i].namespace) &&
-            slice_eq(peer->id.service_account, texts->list[i].account))
-            return true;
-    return false;
+    if (peer->request->head)
+        return access_index_first(&policies->indexes[action], peer, policies->n);
+    return access_walk(policies, action, peer, action == ACCESS_ALLOW ? ACCESS_NO : ACCESS_YES)
+        .first;
 }
 
-static bool access_has_namespace(const struct access_texts *texts, const struct access_peer *peer)
-{
-    for (size_t i = 0; i < texts->n; i++)
-        if (peer->id.namespace.len > 0 && slice_eq(peer->id.namespace, texts->list[i].whole))
-            return true;
-    return false;
-}
-
-static bool access_has_block(const struct access_blocks *blocks, const struct access_peer *peer)
-{
-    for (size_t i = 0; i < blocks->n; i++)
-        if (cidr_contains(&blocks->list[i], &peer->request->source))
-            return true;
-    return false;
-}
-
-static bool access_source_matches(const struct access_source *source,
-                                  const struct access_peer *peer)
-{
-    if (source->unauthenticated && peer->id.text.len > 0)
-        return false;
-    if ((source->identities.n > 0 && !access_has_identity(&source->identities, peer)) ||
-        (source->accounts.n > 0 && !access_has_account(&source->accounts, peer)) ||
-        (source->namespaces.n > 0 && !access_has_namespace(&source->namespaces, peer)) ||
-        (source->blocks.n > 0 && !access_has_block(&source->blocks, peer)))
-        return false;
-    return !access_has_identity(&source->not_identities, peer) &&
-           !access_has_account(&source->not_accounts, peer) &&
-           !access_has_namespace(&source->not_namespaces, peer) &&
-           !access_has_block(&source->not_blocks, peer);
-}
-
-static bool access_has_port(const struct access_ranges *ranges, uint16_t port)
-{
-    for (size_t i = 0; i < ranges->n; i++)
-        if (port >= ranges->list[i].first && port <= ranges->list[i].last)
-            return true;
-    return false;
-}
-
-static bool access_rule_covers(const struct access_rule *rule, uint16_t port)
-{
-    for (size_t i = 0; i < rule->n_to; i++) {
-        const struct access_target *to = &rule->to[i];
-        if ((to->ports.n == 0 || access_has_port(&to->ports, port)) &&
-            !access_has_port(&to->not_ports, port))
-            return true;
-    }
-    return rule->n_to == 0;
-}
-
-static bool access_rule_admits(const struct access_rule *rule, const struct access_peer *peer)
-{
-    for (size_t i = 0; i < rule->n_from; i++)
-        if (access_source_matches(&rule->from[i], peer))
-            return true;
-    return rule->n_from == 0;
-}
-
-static bool access_policy_matches(const struct access_policy *policy,
-                                  const struct access_peer *peer)
-{
-    for (size_t i = 0; i < policy->n_rules; i++)
-        if (access_rule_covers(&policy->rules[i], peer->request->port) &&
-            access_rule_admits(&policy->rules[i], peer))
-            return true;
-    return false;
-}
-
-/* Whether an Allow has a say about the port; one without rules has, and allows nothing. */
-static bool access_policy_covers(const struct access_policy *policy, uint16_t port)
-{
-    for (size_t i = 0; i < policy->n_rules; i++)
-        if (access_rule_covers(&policy->rules[i], port))
-            return true;
-    return policy->n_rules == 0;
-}
-
-static bool access_denied(const struct access_policies *policies, const struct access_peer *peer,
+static bool access_denied(const struct access_policies *policies, size_t denying,
                           struct access_verdict *verdict)
 {
-    for (size_t i = 0; i < policies->n; i++) {
-        const struct access_policy *policy = &policies->list[i];
-        if (!policy->is_understood) {
-            *verdict = access_verdict(ACCESS_NOT_UNDERSTOOD, policy->name);
-            return true;
-        }
-        if (policy->action == ACCESS_DENY && access_policy_matches(policy, peer)) {
-            *verdict = access_verdict(ACCESS_DENIED_BY_POLICY, policy->name);
-            return true;
-        }
-    }
-    return false;
+    if (denying == policies->n && policies->not_understood == policies->n)
+        return false;
+    bool is_understood = denying < policies->not_understood;
+    *verdict = is_understood ? access_verdict(ACCESS_DENIED_BY_POLICY, policies->list[denying].name)
+                             : access_verdict(ACCESS_NOT_UNDERSTOOD,
+                                              policies->list[policies->not_understood].name);
+    return true;
 }
 
-static const char *access_audited(const struct access_policies *policies,
-                                  const struct access_peer *peer)
+static struct access_verdict access_allowed(const struct access_policies *policies, size_t allowing,
+                                            uint16_t port)
 {
-    for (size_t i = 0; i < policies->n; i++)
-        if (policies->list[i].action == ACCESS_AUDIT &&
-            access_policy_matches(&policies->list[i], peer))
-            return policies->list[i].name;
-    return NULL;
-}
-
-static struct access_verdict access_allowed(const struct access_policies *policies,
-                                            const struct access_peer *peer)
-{
-    const struct access_policy *unmatched = NULL;
-    for (size_t i = 0; i < policies->n; i++) {
-        const struct access_policy *policy = &policies->list[i];
-        if (policy->action != ACCESS_ALLOW || !access_policy_covers(policy, peer->request->port))
-            continue;
-        if (access_policy_matches(policy, peer))
-            return access_verdict(ACCESS_BY_ALLOW, policy->name);
-        if (!unmatched)
-            unmatched = policy;
-    }
-    if (unmatched)
-        return access_verdict(ACCESS_NOT_ALLOWED, unmatched->name);
+    if (allowing < policies->n)
+        return access_verdict(ACCESS_BY_ALLOW, policies->list[allowing].name);
+    size_t covering = access_covers_find(policies, port);
+    if (covering < policies->n)
+        return access_verdict(ACCESS_NOT_ALLOWED, policies->list[covering].name);
     switch (policies->default_access) {
     case ACCESS_DEFAULT_ALLOW:
         return access_verdict(ACCESS_BY_DEFAULT, NULL);
@@ -181,22 +92,50 @@ static struct access_verdict access_allowed(const struct access_policies *polici
     return access_verdict(ACCESS_DENIED_BY_DEFAULT, NULL);
 }
 
+static void access_add_audit(const struct access_policies *policies, size_t auditing,
+                             struct access_verdict *verdict)
+{
+    if (auditing < policies->n)
+        verdict->audit_policy = policies->list[auditing].name;
+    else if (verdict->why == ACCESS_BY_DEFAULT_AUDIT)
+        verdict->audit_policy = "";
+}
+
 struct access_verdict access_check(const struct access_policies *policies,
                                    const struct access_request *request)
 {
-    struct access_peer peer = {.request = request};
+    struct access_peer peer;
     struct access_verdict verdict;
-    struct err err;
     /* An identity was verified before it came here; one that cannot be read may be nobody's. */
-    if (request->identity.len > 0 && !spiffe_parse(request->identity, &peer.id, &err))
+    if (!access_peer_init(&peer, request))
         return access_verdict(ACCESS_NOT_UNDERSTOOD, NULL);
-    if (access_denied(policies, &peer, &verdict))
+    if (access_denied(policies, access_first(policies, ACCESS_DENY, &peer), &verdict))
         return verdict;
-    verdict = access_allowed(policies, &peer);
-    verdict.audit_policy = access_audited(policies, &peer);
-    if (!verdict.audit_policy && verdict.why == ACCESS_BY_DEFAULT_AUDIT)
-        verdict.audit_policy = "";
+    verdict = access_allowed(policies, access_first(policies, ACCESS_ALLOW, &peer), request->port);
+    access_add_audit(policies, access_first(policies, ACCESS_AUDIT, &peer), &verdict);
     return verdict;
+}
+
+enum access_outlook access_check_connection(const struct access_policies *policies,
+                                            const struct access_request *request,
+                                            struct access_verdict *verdict)
+{
+    struct access_peer peer;
+    *verdict = access_verdict(ACCESS_NOT_UNDERSTOOD, NULL);
+    if (!access_peer_init(&peer, request))
+        return ACCESS_NEVER;
+    struct access_found deny = access_walk(policies, ACCESS_DENY, &peer, ACCESS_MAYBE);
+    if (access_denied(policies, deny.first, verdict))
+        return ACCESS_NEVER;
+    struct access_found allow = access_walk(policies, ACCESS_ALLOW, &peer, ACCESS_MAYBE);
+    struct access_found audit = access_walk(policies, ACCESS_AUDIT, &peer, ACCESS_MAYBE);
+    bool may_be_allowed = allow.first == policies->n && allow.is_maybe;
+    *verdict = access_allowed(policies, allow.first, request->port);
+    access_add_audit(policies, audit.first, verdict);
+    if (!verdict->is_allowed && !may_be_allowed)
+        return ACCESS_NEVER;
+    bool may_be_audited = audit.first == policies->n && audit.is_maybe;
+    return deny.is_maybe || may_be_allowed || may_be_audited ? ACCESS_DEPENDS : ACCESS_ALWAYS;
 }
 
 size_t access_count(const struct access_policies *policies)

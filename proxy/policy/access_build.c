@@ -1,83 +1,15 @@
-#include "proxy/policy/access_types.h"
-
 #include <stdlib.h>
 
-#include "common/spiffe.h"
 #include "proto/resources.pb-c.h"
+#include "proxy/policy/access_covers.h"
+#include "proxy/policy/access_index.h"
+#include "proxy/policy/access_values.h"
 #include "proxy/wire.h"
 
 #define ACCESS_MAX_POLICIES 1024
-#define ACCESS_MAX_RULES    1024  /* of a policy */
-#define ACCESS_MAX_PARTS    1024  /* `from` or `to` of a rule */
-#define ACCESS_MAX_VALUES   16384 /* of one condition */
-
-/* Room for `n` of something, or NULL with `err` naming the field and its ceiling. */
-static void *access_array(size_t n, size_t max, size_t size, const char *field, struct err *err)
-{
-    if (!wire_at_most(n, max, field, err))
-        return NULL;
-    void *array = calloc(n ? n : 1, size);
-    if (!array)
-        err_set(err, "%s: out of memory", field);
-    return array;
-}
-
-/* An exact SPIFFE ID, or a beginning that says at least the whole trust domain, and `*`. */
-static bool access_read_identity(struct access_text *text, struct err *err)
-{
-    static const struct slice scheme = SLICE_LITERAL("spiffe://");
-    struct spiffe_id id;
-    if (!slice_ends_with(text->whole, SLICE_LITERAL("*")))
-        return spiffe_parse(text->whole, &id, err);
-    text->is_prefix = true;
-    text->whole.len--;
-    if (memchr(text->whole.ptr, '*', text->whole.len))
-        return err_set(err, "\"%s\" has a `*` that is not at its end", text->text);
-    /* Everybody with an identity. */
-    if (slice_eq(text->whole, scheme))
-        return true;
-    struct slice rest = slice_sub(text->whole, scheme.len, text->whole.len);
-    const char *slash = rest.len ? memchr(rest.ptr, '/', rest.len) : NULL;
-    if (!slice_starts_with(text->whole, scheme) || !slash ||
-        !spiffe_trust_domain_ok(slice_of(rest.ptr, (size_t)(slash - rest.ptr))))
-        return err_set(err, "\"%s\" does not begin with spiffe://TRUST-DOMAIN/", text->text);
-    return true;
-}
-
-static bool access_read_account(struct access_text *text, struct err *err)
-{
-    if (!wire_is_namespaced(text->whole))
-        return err_set(err, "\"%s\" is not NAMESPACE/ACCOUNT", text->text);
-    size_t namespace_len = strcspn(text->text, "/");
-    text->namespace = slice_of(text->text, namespace_len);
-    text->account = slice_str(text->text + namespace_len + 1);
-    return true;
-}
-
-static bool access_read_namespace(struct access_text *text, struct err *err)
-{
-    if (text->whole.len > 0 && !strchr(text->text, '/'))
-        return true;
-    return err_set(err, "\"%s\" is not a namespace", text->text);
-}
-
-static bool access_read_texts(struct access_texts *texts, char *const *in, size_t n,
-                              bool (*read)(struct access_text *text, struct err *err),
-                              const char *field, struct err *err)
-{
-    texts->list = access_array(n, ACCESS_MAX_VALUES, sizeof(*texts->list), field, err);
-    if (!texts->list)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        struct access_text *text = &texts->list[i];
-        texts->n = i + 1;
-        text->text = strdup(in[i]);
-        text->whole = slice_str(text->text);
-        if (!(text->text ? read(text, err) : err_set(err, "out of memory")))
-            return err_prefix(err, "%s[%zu]", field, i);
-    }
-    return true;
-}
+#define ACCESS_MAX_RULES    1024 /* of a policy */
+#define ACCESS_MAX_PARTS    1024 /* `from` or `to` of a rule */
+#define ACCESS_MAX_HEADERS  64
 
 static bool access_read_blocks(struct access_blocks *blocks, char *const *in, size_t n,
                                const char *field, struct err *err)
@@ -108,20 +40,20 @@ static bool access_read_source(struct access_source *out, const Outrigger__V1__A
     if (in->unauthenticated && (in->n_identities || in->n_service_accounts || in->n_namespaces))
         return err_set(err, "unauthenticated: nobody without an identity has the identity, account "
                             "or namespace that is asked for beside it");
-    return access_read_texts(&out->identities, in->identities, in->n_identities,
-                             access_read_identity, "identities", err) &&
+    return access_read_texts(&out->identities, in->identities, in->n_identities, ACCESS_IDENTITY,
+                             "identities", err) &&
            access_read_texts(&out->accounts, in->service_accounts, in->n_service_accounts,
-                             access_read_account, "service_accounts", err) &&
-           access_read_texts(&out->namespaces, in->namespaces, in->n_namespaces,
-                             access_read_namespace, "namespaces", err) &&
+                             ACCESS_ACCOUNT, "service_accounts", err) &&
+           access_read_texts(&out->namespaces, in->namespaces, in->n_namespaces, ACCESS_NAMESPACE,
+                             "namespaces", err) &&
            access_read_blocks(&out->blocks, in->ip_blocks, in->n_ip_blocks, "ip_blocks", err) &&
            access_read_texts(&out->not_identities, in->not_identities, in->n_not_identities,
-                             access_read_identity, "not_identities", err) &&
+                             ACCESS_IDENTITY, "not_identities", err) &&
            access_read_texts(&out->not_accounts, in->not_service_accounts,
-                             in->n_not_service_accounts, access_read_account,
-                             "not_service_accounts", err) &&
+                             in->n_not_service_accounts, ACCESS_ACCOUNT, "not_service_accounts",
+                             err) &&
            access_read_texts(&out->not_namespaces, in->not_namespaces, in->n_not_namespaces,
-                             access_read_namespace, "not_namespaces", err) &&
+                             ACCESS_NAMESPACE, "not_namespaces", err) &&
            access_read_blocks(&out->not_blocks, in->not_ip_blocks, in->n_not_ip_blocks,
                               "not_ip_blocks", err);
 }
@@ -146,6 +78,63 @@ static bool access_read_ranges(struct access_ranges *ranges, Outrigger__V1__Port
     return true;
 }
 
+static bool access_read_headers(struct access_headers *headers,
+                                Outrigger__V1__HeaderCondition *const *in, size_t n,
+                                bool *is_understood, const char *field, struct err *err)
+{
+    headers->list = access_array(n, ACCESS_MAX_HEADERS, sizeof(*headers->list), field, err);
+    if (!headers->list)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct access_header *header = &headers->list[i];
+        headers->n = i + 1;
+        if (in[i]->base.n_unknown_fields > 0)
+            *is_understood = false;
+        if (!access_header_name_ok(in[i]->name, err) ||
+            !access_read_texts(&header->values, in[i]->values, in[i]->n_values, ACCESS_HEADER_VALUE,
+                               "values", err))
+            return wire_at(err, "%s[%zu]", field, i);
+        header->id = field_name_of(slice_str(in[i]->name));
+        header->name = strdup(in[i]->name);
+        if (!header->name)
+            return err_set(err, "%s[%zu]: out of memory", field, i);
+    }
+    return true;
+}
+
+static bool access_read_request(struct access_target *out, const Outrigger__V1__AccessTarget *in,
+                                bool *is_understood, struct err *err)
+{
+#define TEXTS(name, kind)                                                                          \
+    (access_read_texts(&out->name, in->name, in->n_##name, kind, #name, err) &&                    \
+     access_read_texts(&out->not_##name, in->not_##name, in->n_not_##name, kind, "not_" #name,     \
+                       err))
+    return TEXTS(methods, ACCESS_METHOD) && TEXTS(paths, ACCESS_PATH) &&
+           TEXTS(hosts, ACCESS_HOST) && TEXTS(grpc_methods, ACCESS_GRPC_METHOD) &&
+           access_read_headers(&out->headers, in->headers, in->n_headers, is_understood, "headers",
+                               err) &&
+           access_read_headers(&out->not_headers, in->not_headers, in->n_not_headers, is_understood,
+                               "not_headers", err);
+#undef TEXTS
+}
+
+static bool access_read_target(struct access_target *out, const Outrigger__V1__AccessTarget *in,
+                               bool *is_understood, struct err *err)
+{
+    out->has_request_conditions = in->n_methods || in->n_not_methods || in->n_paths ||
+                                  in->n_not_paths || in->n_hosts || in->n_not_hosts ||
+                                  in->n_grpc_methods || in->n_not_grpc_methods || in->n_headers ||
+                                  in->n_not_headers;
+    /* A condition of no kind that this version knows: a newer kind, or a mistake. */
+    if (in->base.n_unknown_fields > 0 ||
+        !(in->n_ports || in->n_not_ports || out->has_request_conditions))
+        *is_understood = false;
+    return access_read_ranges(&out->ports, in->ports, in->n_ports, is_understood, "ports", err) &&
+           access_read_ranges(&out->not_ports, in->not_ports, in->n_not_ports, is_understood,
+                              "not_ports", err) &&
+           access_read_request(out, in, is_understood, err);
+}
+
 static bool access_read_rule(struct access_rule *out, const Outrigger__V1__AccessRule *in,
                              bool *is_understood, struct err *err)
 {
@@ -164,14 +153,8 @@ static bool access_read_rule(struct access_rule *out, const Outrigger__V1__Acces
             return wire_at(err, "from[%zu]", i);
     }
     for (size_t i = 0; i < in->n_to; i++) {
-        const Outrigger__V1__AccessTarget *to = in->to[i];
         out->n_to = i + 1;
-        if (to->base.n_unknown_fields > 0 || (to->n_ports == 0 && to->n_not_ports == 0))
-            *is_understood = false;
-        if (!access_read_ranges(&out->to[i].ports, to->ports, to->n_ports, is_understood, "ports",
-                                err) ||
-            !access_read_ranges(&out->to[i].not_ports, to->not_ports, to->n_not_ports,
-                                is_understood, "not_ports", err))
+        if (!access_read_target(&out->to[i], in->to[i], is_understood, err))
             return wire_at(err, "to[%zu]", i);
     }
     return true;
@@ -210,6 +193,21 @@ static bool access_read_policy(struct access_policy *out, const Outrigger__V1__A
     return true;
 }
 
+static bool access_read_policies(struct access_policies *out,
+                                 Outrigger__V1__AccessPolicy *const *in, size_t n, struct err *err)
+{
+    out->list = access_array(n, ACCESS_MAX_POLICIES, sizeof(*out->list), "access_policies", err);
+    out->not_understood = n;
+    for (size_t i = 0; out->list && i < n; i++) {
+        out->n = i + 1;
+        if (!access_read_policy(&out->list[i], in[i], err))
+            return wire_at(err, "access_policies[%zu]", i);
+        if (!out->list[i].is_understood && out->not_understood == n)
+            out->not_understood = i;
+    }
+    return out->list != NULL;
+}
+
 struct access_policies *access_build(Outrigger__V1__AccessPolicy *const *policies, size_t n,
                                      enum default_access default_access, struct err *err)
 {
@@ -219,26 +217,13 @@ struct access_policies *access_build(Outrigger__V1__AccessPolicy *const *policie
         return NULL;
     }
     out->default_access = default_access;
-    out->list = access_array(n, ACCESS_MAX_POLICIES, sizeof(*out->list), "access_policies", err);
-    for (size_t i = 0; out->list && i < n; i++) {
-        out->n = i + 1;
-        if (!access_read_policy(&out->list[i], policies[i], err)) {
-            wire_at(err, "access_policies[%zu]", i);
-            access_free(out);
-            return NULL;
-        }
+    if (access_read_policies(out, policies, n, err)) {
+        if (access_index_build(out) && access_covers_build(out))
+            return out;
+        err_set(err, "access_policies: out of memory");
     }
-    if (out->list)
-        return out;
     access_free(out);
     return NULL;
-}
-
-static void access_free_texts(struct access_texts *texts)
-{
-    for (size_t i = 0; i < texts->n; i++)
-        free(texts->list[i].text);
-    free(texts->list);
 }
 
 static void access_free_source(struct access_source *source)
@@ -253,14 +238,35 @@ static void access_free_source(struct access_source *source)
     free(source->not_blocks.list);
 }
 
+static void access_free_headers(struct access_headers *headers)
+{
+    for (size_t i = 0; i < headers->n; i++) {
+        free(headers->list[i].name);
+        access_free_texts(&headers->list[i].values);
+    }
+    free(headers->list);
+}
+
+static void access_free_target(struct access_target *target)
+{
+    struct access_texts *texts[] = {
+        &target->methods,     &target->paths,     &target->hosts,     &target->grpc_methods,
+        &target->not_methods, &target->not_paths, &target->not_hosts, &target->not_grpc_methods,
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        access_free_texts(texts[i]);
+    access_free_headers(&target->headers);
+    access_free_headers(&target->not_headers);
+    free(target->ports.list);
+    free(target->not_ports.list);
+}
+
 static void access_free_rule(struct access_rule *rule)
 {
     for (size_t i = 0; i < rule->n_from; i++)
         access_free_source(&rule->from[i]);
-    for (size_t i = 0; i < rule->n_to; i++) {
-        free(rule->to[i].ports.list);
-        free(rule->to[i].not_ports.list);
-    }
+    for (size_t i = 0; i < rule->n_to; i++)
+        access_free_target(&rule->to[i]);
     free(rule->from);
     free(rule->to);
 }
@@ -269,6 +275,8 @@ void access_free(struct access_policies *policies)
 {
     if (!policies)
         return;
+    access_index_free(policies);
+    access_covers_free(policies);
     for (size_t i = 0; i < policies->n; i++) {
         for (size_t j = 0; j < policies->list[i].n_rules; j++)
             access_free_rule(&policies->list[i].rules[j]);

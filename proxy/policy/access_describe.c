@@ -56,17 +56,52 @@ static json_t *access_describe_source(const struct access_source *source)
     return out;
 }
 
+/* A gRPC method is kept as a path. */
+static json_t *access_describe_grpc(const struct access_texts *texts)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < texts->n; i++)
+        json_array_append_new(array, json_string(texts->list[i].text + 1));
+    return array;
+}
+
+static json_t *access_describe_headers(const struct access_headers *headers)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < headers->n; i++) {
+        json_t *header = json_object();
+        json_object_set_new(header, "name", json_string(headers->list[i].name));
+        access_describe_kind(header, "values", access_describe_texts(&headers->list[i].values));
+        json_array_append_new(array, header);
+    }
+    return array;
+}
+
+static json_t *access_describe_target(const struct access_target *to)
+{
+    json_t *out = json_object();
+    access_describe_kind(out, "ports", access_describe_ranges(&to->ports));
+    access_describe_kind(out, "not_ports", access_describe_ranges(&to->not_ports));
+    access_describe_kind(out, "methods", access_describe_texts(&to->methods));
+    access_describe_kind(out, "not_methods", access_describe_texts(&to->not_methods));
+    access_describe_kind(out, "paths", access_describe_texts(&to->paths));
+    access_describe_kind(out, "not_paths", access_describe_texts(&to->not_paths));
+    access_describe_kind(out, "hosts", access_describe_texts(&to->hosts));
+    access_describe_kind(out, "not_hosts", access_describe_texts(&to->not_hosts));
+    access_describe_kind(out, "grpc_methods", access_describe_grpc(&to->grpc_methods));
+    access_describe_kind(out, "not_grpc_methods", access_describe_grpc(&to->not_grpc_methods));
+    access_describe_kind(out, "headers", access_describe_headers(&to->headers));
+    access_describe_kind(out, "not_headers", access_describe_headers(&to->not_headers));
+    return out;
+}
+
 static json_t *access_describe_rule(const struct access_rule *rule)
 {
     json_t *from = json_array(), *to = json_array(), *out = json_object();
     for (size_t i = 0; i < rule->n_from; i++)
         json_array_append_new(from, access_describe_source(&rule->from[i]));
-    for (size_t i = 0; i < rule->n_to; i++) {
-        json_t *target = json_object();
-        access_describe_kind(target, "ports", access_describe_ranges(&rule->to[i].ports));
-        access_describe_kind(target, "not_ports", access_describe_ranges(&rule->to[i].not_ports));
-        json_array_append_new(to, target);
-    }
+    for (size_t i = 0; i < rule->n_to; i++)
+        json_array_append_new(to, access_describe_target(&rule->to[i]));
     access_describe_kind(out, "from", from);
     access_describe_kind(out, "to", to);
     return out;

@@ -288,7 +288,8 @@ static void verdicts(void **state)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct err err;
-        struct access_request request = {slice_str(rows[i].identity), {0}, rows[i].port};
+        struct access_request request = {.identity = slice_str(rows[i].identity),
+                                         .port = rows[i].port};
         assert_true(ip_parse(slice_str(rows[i].ip), &request.source));
         struct access_policies *access = build(rows[i].policies, rows[i].otherwise, &err);
         assert_non_null(access);
@@ -372,7 +373,7 @@ static void a_condition_of_a_later_version_denies(void **state)
         bases[place]->unknown_fields = NULL;
         policies_free(policy);
         assert_non_null(access);
-        struct access_request request = {SLICE_LITERAL(WEB), {.family = AF_INET}, 80};
+        struct access_request request = {.identity = SLICE_LITERAL(WEB), .port = 80};
         struct access_verdict verdict = access_check(access, &request);
         assert_int_equal(verdict.why, ACCESS_NOT_UNDERSTOOD);
         assert_false(verdict.is_allowed);

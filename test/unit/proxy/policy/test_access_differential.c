@@ -208,7 +208,8 @@ static void both_say_the_same(void **state)
         /* `unauthenticated` beside a namespace is refused at the door. */
         for (unsigned i = 0; access && i < REQUESTS; i++) {
             struct peer peer = random_peer();
-            struct access_request request = {slice_str(peer.identity), peer.ip, peer.port};
+            struct access_request request = {
+                .identity = slice_str(peer.identity), .source = peer.ip, .port = peer.port};
             struct access_verdict got = access_check(access, &request);
             char fast[128], slow[128];
             snprintf(fast, sizeof(fast), "%s %s %s", access_why_name(got.why),
