@@ -98,11 +98,12 @@ PROXY_SRC := $(addprefix proxy/, \
     main.c options.c process.c worker.c workspace.c \
     accept/listener.c \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
-    detect/client_hello.c tls/tls_layer.c detect/protocol.c \
+    detect/client_hello.c tls/tls_layer.c tls/mesh_handshake.c detect/protocol.c \
     route/path.c \
     policy/access.c policy/access_match.c policy/access_index.c policy/access_covers.c \
     policy/access_build.c policy/access_values.c policy/access_describe.c \
     upstream/waits.c upstream/balancers.c balance/balancer.c upstream/connect.c \
+    upstream/http_connect.c upstream/pools.c upstream/pool.c upstream/pool_conn.c upstream/pool_describe.c \
     conn/conn.c conn/timer_wheel.c conn/graveyard.c \
     codec/codec.c codec/output.c codec/slabs.c codec/stream.c \
     telemetry/telemetry.c telemetry/metrics.c \

@@ -214,14 +214,11 @@ void tunnel_set_detail(struct tunnel *tunnel, const char *text)
 
 enum reason tunnel_tls_failed(struct tunnel *tunnel, const struct tls_layer *tls)
 {
-    struct telemetry_shard *telemetry = tunnel->workspace->telemetry;
-    bool is_rejected = tls_layer_peer_rejected(tls);
     char text[1024];
-    tunnel_set_detail(tunnel, tls_layer_failure(tls, text, sizeof(text)));
-    telemetry_add(telemetry, COUNTER_TLS_FAILURES, 1);
-    if (is_rejected)
-        telemetry_add(telemetry, COUNTER_PEERS_REJECTED, 1);
-    return is_rejected ? REASON_PEER_REJECTED : REASON_TLS_FAILED;
+    enum reason reason =
+        mesh_handshake_failed(tunnel->workspace->telemetry, tls, text, sizeof(text));
+    tunnel_set_detail(tunnel, text);
+    return reason;
 }
 
 bool tunnel_is_loop(const struct tunnel *tunnel, const struct sockaddr_any *address)

@@ -5,7 +5,6 @@
 #include "proxy/tunnel_parts.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "common/clock.h"
 
@@ -33,18 +32,11 @@ static enum tunnel_step tunnel_attempt_failed(struct tunnel *tunnel, enum reason
 static enum tunnel_step tunnel_connect_failed(struct tunnel *tunnel, int error)
 {
     char text[128];
-    snprintf(text, sizeof(text), "connect: %s", strerrordesc_np(error));
+    enum reason reason = connect_failed(tunnel->workspace->telemetry, error, text, sizeof(text));
     tunnel_set_detail(tunnel, text);
-    if (error == EMFILE || error == ENFILE) {
-        telemetry_add(tunnel->workspace->telemetry, COUNTER_SHED_DESCRIPTORS, 1);
-        return tunnel_end(tunnel, REASON_NO_DESCRIPTORS);
-    }
-    if (error == ENOBUFS || error == ENOMEM) {
-        telemetry_add(tunnel->workspace->telemetry, COUNTER_SHED_MEMORY, 1);
-        return tunnel_end(tunnel, REASON_NO_MEMORY);
-    }
-    return tunnel_attempt_failed(tunnel, error == ETIMEDOUT ? REASON_CONNECT_TIMEOUT
-                                                            : REASON_CONNECT_FAILED);
+    if (reason == REASON_NO_DESCRIPTORS || reason == REASON_NO_MEMORY)
+        return tunnel_end(tunnel, reason); /* another endpoint would not help */
+    return tunnel_attempt_failed(tunnel, reason);
 }
 
 /* Connected, and with TLS where it is due: the server is ready. */
@@ -98,8 +90,10 @@ enum tunnel_step tunnel_originate(struct tunnel *tunnel)
         struct tls_layer *layer =
             tls_layer_new(workspace->tls.client, slice_str(tunnel->endpoint->identity),
                           workspace->conns.bio_methods, &workspace->conns.output);
-        if (!layer)
+        if (!layer || !mesh_handshake_offer(layer, MESH_ALPN_TCP)) {
+            tls_layer_free(layer);
             return tunnel_end(tunnel, REASON_NO_MEMORY);
+        }
         conn_start_tls(server, layer);
         conn_resume(server);
     }
@@ -113,11 +107,13 @@ enum tunnel_step tunnel_originate(struct tunnel *tunnel)
     case CONN_SECURED:
         break;
     }
-    if (!slice_eq(tls_layer_alpn(server->tls), MESH_ALPN_TCP)) {
-        tunnel_set_detail(tunnel, "the endpoint does not speak outrigger-tcp");
-        telemetry_add(workspace->telemetry, COUNTER_TLS_FAILURES, 1);
-        return tunnel_attempt_failed(tunnel, REASON_TLS_FAILED);
+    if (mesh_handshake_alpn(server->tls) != MESH_ALPN_TCP) {
+        char text[64];
+        enum reason reason =
+            mesh_handshake_mismatch(workspace->telemetry, MESH_ALPN_TCP, text, sizeof(text));
+        tunnel_set_detail(tunnel, text);
+        return tunnel_attempt_failed(tunnel, reason);
     }
-    telemetry_add(workspace->telemetry, COUNTER_TLS_HANDSHAKES, 1);
+    mesh_handshake_done(workspace->telemetry);
     return tunnel_ready(tunnel);
 }

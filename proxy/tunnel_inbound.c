@@ -148,7 +148,7 @@ enum tunnel_step tunnel_terminate(struct tunnel *tunnel)
         break;
     }
     conn_pause(&tunnel->client);
-    telemetry_add(workspace->telemetry, COUNTER_TLS_HANDSHAKES, 1);
+    mesh_handshake_done(workspace->telemetry);
     return STEP_AUTHORIZE;
 }
 

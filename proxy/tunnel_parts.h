@@ -4,11 +4,9 @@
 #ifndef OUTRIGGER_PROXY_TUNNEL_PARTS_H
 #define OUTRIGGER_PROXY_TUNNEL_PARTS_H
 
+#include "proxy/tls/mesh_handshake.h"
 #include "proxy/tunnel.h"
 #include "proxy/upstream/connect.h"
-
-#define MESH_ALPN_PREFIX SLICE_LITERAL("outrigger-")
-#define MESH_ALPN_TCP    SLICE_LITERAL("outrigger-tcp")
 
 /* Step, its name in logs and on /connections, its function. In the order of the corridor. */
 #define TUNNEL_STEPS(X)                                                                            \

@@ -1,19 +1,20 @@
 #include "proxy/control/mesh_tls.h"
 
-/*
- * What the mesh speaks between proxies, best first, in the wire format of ALPN (RFC 7301, 3.1).
- * "\x0coutrigger-h2" and "\x12outrigger-http/1.1" come before it once there are codecs for them.
- */
-#define MESH_ALPN SLICE_LITERAL("\x0doutrigger-tcp")
+#include "proxy/tls/mesh_handshake.h"
+
 #define GRPC_ALPN SLICE_LITERAL("\x02h2")
 
 bool mesh_tls_init(struct mesh_tls *tls, struct svid *svid, struct err *err)
 {
     struct slice domain = svid_id(svid)->trust_domain;
     *tls = (struct mesh_tls){0};
-    tls->workers.client = svid_tls_new(SVID_CLIENT, svid, NULL, domain, MESH_ALPN, err);
+    /* Each connection says anew what it offers; a context that offered nothing would be taken for
+     * the application's TLS. */
+    tls->workers.client =
+        svid_tls_new(SVID_CLIENT, svid, NULL, domain, mesh_alpn_offer(MESH_ALPN_TCP), err);
     if (tls->workers.client)
-        tls->workers.server = svid_tls_new(SVID_SERVER, svid, NULL, domain, MESH_ALPN, err);
+        tls->workers.server =
+            svid_tls_new(SVID_SERVER, svid, NULL, domain, mesh_alpn_accepted(), err);
     if (tls->workers.server)
         tls->controller = svid_tls_new(SVID_CLIENT, svid, NULL, domain, GRPC_ALPN, err);
     if (tls->controller)

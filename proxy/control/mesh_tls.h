@@ -10,7 +10,7 @@
 #include "proxy/worker.h"
 
 struct mesh_tls {
-    struct worker_tls workers;   /* ALPN outrigger-tcp, both sides with a certificate */
+    struct worker_tls workers;   /* ALPN of proxy/tls/mesh_handshake.h, both with a certificate */
     struct svid_tls *controller; /* ALPN h2 */
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,25 @@ int connect_begin(const struct sockaddr_any *to, uint32_t mark, int *fd)
         *fd = -1;
     }
     return result;
+}
+
+enum reason connect_failed(struct telemetry_shard *telemetry, int error, char *text, size_t size)
+{
+    snprintf(text, size, "connect: %s", strerrordesc_np(error));
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+        telemetry_add(telemetry, COUNTER_SHED_DESCRIPTORS, 1);
+        return REASON_NO_DESCRIPTORS;
+    case ENOBUFS:
+    case ENOMEM:
+        telemetry_add(telemetry, COUNTER_SHED_MEMORY, 1);
+        return REASON_NO_MEMORY;
+    case ETIMEDOUT:
+        return REASON_CONNECT_TIMEOUT;
+    default:
+        return REASON_CONNECT_FAILED;
+    }
 }
 
 const struct endpoint *attempts_next(struct attempts *attempts, struct balancer *balancer,

@@ -6,12 +6,19 @@
 #define OUTRIGGER_PROXY_UPSTREAM_CONNECT_H
 
 #include "proxy/balance/balancer.h"
+#include "proxy/telemetry/telemetry.h"
 
 /*
  * Begins to connect; never blocks. *fd is the socket (TCP_NODELAY, SO_MARK `mark` unless 0) and the
  * result 0 when it is connected or EINPROGRESS when it will be; else an errno and *fd is -1.
  */
 int connect_begin(const struct sockaddr_any *to, uint32_t mark, int *fd) MUST_USE;
+
+/*
+ * What an errno of connecting means: NO_DESCRIPTORS and NO_MEMORY (counted as shed; another address
+ * would not help), CONNECT_TIMEOUT, CONNECT_FAILED. `text` is filled with one line.
+ */
+enum reason connect_failed(struct telemetry_shard *telemetry, int error, char *text, size_t size);
 
 #define CONNECT_ATTEMPTS_MAX 8
 
