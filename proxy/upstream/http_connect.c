@@ -55,9 +55,7 @@ static void attempt_secured(struct http_connect *attempt)
         return;
     }
     mesh_handshake_done(telemetry);
-    /* The last message of the handshake goes first; on_conn_event() comes back here not. */
-    if (buf_len(&attempt->conn.out) == 0)
-        attempt_open(attempt);
+    attempt_open(attempt);
 }
 
 static void attempt_handshake(struct http_connect *attempt, bool is_readable)
@@ -115,12 +113,9 @@ static void on_writable(struct http_connect *attempt)
             attempt_errno(attempt, error);
         return;
     }
-    /* The rest of a handshake message. */
-    enum conn_output result = conn_flush(conn);
-    if (result == CONN_BROKEN)
+    /* the rest of a handshake message */
+    if (conn_flush(conn) == CONN_BROKEN)
         attempt_failed(attempt, REASON_TLS_FAILED, "the peer closed the connection");
-    else if (result == CONN_SENT && conn->state == CONN_OPEN)
-        attempt_open(attempt);
 }
 
 static void on_conn_event(struct conn *conn, short what)
@@ -130,10 +125,8 @@ static void on_conn_event(struct conn *conn, short what)
         return;
     if (what == EV_WRITE)
         on_writable(attempt);
-    else if (conn->state == CONN_HANDSHAKE)
-        attempt_handshake(attempt, true);
     else
-        conn_pause(conn); /* it is the codec's to read */
+        attempt_handshake(attempt, true);
 }
 
 static void on_timeout(struct timer *timer)

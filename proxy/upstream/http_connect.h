@@ -13,8 +13,9 @@ struct http_connect;
 
 struct http_connect_events {
     /*
-     * `conn` is open, its handshake over, not read. A codec takes it over (conn_move()) before this
-     * returns, or it is closed with the attempt.
+     * `conn` is open, its handshake over, not read; the last of the handshake may still wait in
+     * `out`. A codec takes it over (conn_move()) before this returns, or it is closed with the
+     * attempt.
      */
     void (*on_open)(void *owner, struct conn *conn, uint64_t took_ns);
     /*

@@ -188,7 +188,7 @@ void pool_conn_sort(struct pool_conn *conn)
     if (room)
         to = n_streams ? POOL_CONN_ACTIVE : POOL_CONN_IDLE;
     conn_learn_room(conn, room, n_streams);
-    if (conn->codec->n_requests)
+    if (n_streams || conn->codec->n_requests)
         conn->is_used = true;
     if (room == 0 && n_streams == 0) {
         if (conn->state == POOL_CONN_OPENING)
