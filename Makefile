@@ -79,7 +79,7 @@ INIT_SRC := $(addprefix init/, \
 # Objects from their source, compiled to resources, told to the proxies; the identities; the pages.
 CONTROLLER_SRC := $(addprefix controller/, \
     main.c options.c commands.c serve.c) \
-  $(addprefix controller/source/, manifests.c walk.c watch.c manifest_file.c) \
+  $(addprefix controller/source/, manifests.c walk.c watch.c manifest_file.c skipped.c) \
   $(addprefix controller/objects/, \
     yaml_node.c field.c value.c ports.c annotations.c read.c object.c \
     namespace.c service_account.c pod.c service.c endpoint_slice.c access_policy.c \
