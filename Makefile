@@ -74,7 +74,7 @@ COMMON_SRC := $(addprefix common/, \
 # Options in, a list of rules out, and the ways that it takes into the kernel.
 INIT_SRC := $(addprefix init/, \
     main.c options.c lists.c rules.c lock.c backend.c \
-    nft.c nft_rule.c render.c iptables.c iptables_text.c program.c verify.c ipv6.c)
+    nft.c nft_rule.c nft_verify.c render.c iptables.c iptables_text.c program.c verify.c ipv6.c)
 
 # Objects from their source, compiled to resources, told to the proxies; the identities; the pages.
 CONTROLLER_SRC := $(addprefix controller/, \
