@@ -149,7 +149,8 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 	$(call made,CC)
 	$(Q)$(CC) $(filter-out -W%,$(ALL_CFLAGS)) -c -o $@ $<
 
-$(BUILD)/gen/%.pb-c.c: %.proto
+# The header is named as well: what includes it must be compiled again in the same run.
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: %.proto
 	@mkdir -p $(BUILD)/gen
 	$(call made,PROTOC)
 	$(Q)protoc-c -I. --c_out=$(BUILD)/gen $<
