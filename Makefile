@@ -128,7 +128,7 @@ PROTO_GEN := $(patsubst %.proto,$(BUILD)/gen/%.pb-c.c,$(PROTO_SRC)) \
 PROTO_OBJ := $(PROTO_GEN:.c=.o)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench soak lint fmt readme \
+.PHONY: all bench-access deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench soak lint fmt readme \
         fuzz fuzz-run install clean help print-sources compile_commands.json force
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -250,6 +250,9 @@ bench: deps-bench ## measure beside HAProxy; prints a table and writes build/ben
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench.py
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench_http.py
 
+bench-access: $(BUILD)/test/bench/access ## measure what an AccessPolicy costs a request
+	@$<
+
 MINUTES ?= 60
 soak: deps ## traffic while everything changes, for MINUTES (60); best with SAN=1
 	@$(MAKE) --no-print-directory all
@@ -272,6 +275,11 @@ BENCH_TOOLS := $(addprefix $(BUILD)/test/bench/,load http_load floor)
 $(BENCH_TOOLS): %: %.o $(BUILD)/test/bench/tool.o $(BUILD)/libcommon.a
 	$(call made,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/test/bench/access: $(BUILD)/test/bench/access.o $(BUILD)/test/bench/tool.o \
+                            $(BUILD)/libproxy.a $(BUILD)/libcommon.a
+	$(call made,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
 
 readme: all ## write the README's tables of options and reasons anew
 	@OUTRIGGER_BUILD=$(BUILD) $(PYTHON) test/readme.py
