@@ -140,7 +140,6 @@ static enum h1_fault read_connection(struct slice value, struct h1_section *sect
     return H1_FAULT_NONE;
 }
 
-/* Nothing that carries requests of its own past us, nor what would have to be ours to agree to. */
 static bool may_be_forwarded(struct slice protocol)
 {
     static const char *const ours[] = {"h2c", "h2", "h3", "http", "tls"};
@@ -161,6 +160,11 @@ static bool is_protocol(struct slice text)
     size_t len = (size_t)(slash - text.ptr);
     return http_is_token(slice_sub(text, 0, len)) &&
            http_is_token(slice_sub(text, len + 1, text.len));
+}
+
+bool h1_protocol_may_pass(struct slice text)
+{
+    return is_protocol(text) && may_be_forwarded(text);
 }
 
 static enum h1_fault read_upgrade(struct slice value, struct h1_section *section)

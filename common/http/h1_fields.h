@@ -47,6 +47,13 @@ enum h1_fault h1_fields_read(struct h1_lines *lines, struct head *head,
                              struct h1_section *section) MUST_USE;
 
 /*
+ * One protocol with or without a version, both tokens (RFC 9110 7.8), that may be forwarded: not
+ * what carries requests of its own past us (HTTP), nor what would have to be ours to agree to
+ * (TLS).
+ */
+bool h1_protocol_may_pass(struct slice text);
+
+/*
  * The next element of a comma-separated list, without blanks around it; empty elements are passed
  * over (RFC 9110 5.6.1). False at the end. *rest is what follows.
  */

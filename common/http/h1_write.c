@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "common/http/h1_fields.h"
+
 /* All that a head may have beyond its own bytes: names, digits, line ends, status text. */
 #define FIXED_MAX_BYTES 512
 
@@ -80,7 +82,7 @@ static bool framing_ok(const struct head *head, const struct h1_write *how)
     case H1_UNTIL_CLOSE:
         return head->status > 0 && !has_no_framing(head);
     case H1_TUNNEL:
-        return head->status == 101 ? head->upgrade.len > 0 : head->status / 100 == 2;
+        return head->status == 101 ? h1_protocol_may_pass(head->upgrade) : head->status / 100 == 2;
     }
     return false;
 }
@@ -147,17 +149,15 @@ static void put_rest(char **at, const struct head *head, const struct h1_write *
     PUT_LITERAL(at, "\r\n");
 }
 
-static bool is_protocol_text(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] != '/' && !http_char_is(text.ptr[i], HTTP_TCHAR))
-            return false;
-    return true;
-}
-
 static bool request_ok(const struct head *head, const struct h1_write *how)
 {
-    if (head->status != 0 || !http_is_token(head->method) || !is_protocol_text(head->upgrade))
+    if (head->status != 0 || !http_is_token(head->method))
+        return false;
+    /* Said and not sent, the next request would be taken for it. */
+    if (how->framing == H1_NO_BODY && head->content_length > 0)
+        return false;
+    if (head->upgrade.len > 0 &&
+        (how->framing != H1_NO_BODY || !h1_protocol_may_pass(head->upgrade)))
         return false;
     if (slice_eq_str(head->method, "CONNECT"))
         return head->path.len == 0 && head->upgrade.len == 0 && how->framing == H1_NO_BODY &&
@@ -193,8 +193,8 @@ bool h1_write_response(struct buf *out, const struct head *head, const struct h1
 {
     const struct slice text = slice_str(http_status_text(head->status));
     size_t size = head->upgrade.len + FIXED_MAX_BYTES;
-    if (head->status < 100 || head->status > 599 || !is_protocol_text(head->upgrade) ||
-        !framing_ok(head, how) || !fields_size(head, &size))
+    if (head->status < 100 || head->status > 599 || !framing_ok(head, how) ||
+        !fields_size(head, &size))
         return false;
     char *start = buf_room(out, size), *at = start;
     if (!start)

@@ -27,7 +27,7 @@ struct h1_write {
  * Each appends to `out`; false: memory is short or its ceiling is reached, or the head cannot be
  * written (then nothing was appended): no token, target or authority, a value with controls, a
  * hop-by-hop field (but `te: trailers`), Host or Content-Length among the fields, a framing that
- * does not go with the message.
+ * does not go with the message, an upgrade to what may not be forwarded or with a body.
  *
  * A request is written in origin-form (CONNECT: authority-form) with Host: authority, empty when
  * there is none; head->upgrade with Connection: upgrade. A response says HTTP/1.1 and no reason but
