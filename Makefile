@@ -74,12 +74,12 @@ COMMON_SRC := $(addprefix common/, \
 # Options in, a list of rules out, and the ways that it takes into the kernel.
 INIT_SRC := $(addprefix init/, \
     main.c options.c lists.c rules.c lock.c backend.c \
-    nft.c nft_rule.c render.c iptables.c iptables_text.c program.c verify.c ipv6.c)
+    nft.c nft_rule.c nft_verify.c render.c iptables.c iptables_text.c program.c verify.c ipv6.c)
 
 # Objects from their source, compiled to resources, told to the proxies; the identities; the pages.
 CONTROLLER_SRC := $(addprefix controller/, \
     main.c options.c commands.c serve.c) \
-  $(addprefix controller/source/, manifests.c walk.c watch.c manifest_file.c) \
+  $(addprefix controller/source/, manifests.c walk.c watch.c manifest_file.c skipped.c) \
   $(addprefix controller/objects/, \
     yaml_node.c field.c value.c ports.c annotations.c read.c object.c \
     namespace.c service_account.c pod.c service.c endpoint_slice.c access_policy.c \
@@ -129,7 +129,7 @@ PROTO_GEN := $(patsubst %.proto,$(BUILD)/gen/%.pb-c.c,$(PROTO_SRC)) \
 PROTO_OBJ := $(PROTO_GEN:.c=.o)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench soak lint fmt readme \
+.PHONY: all bench-access deps deps-bench deps-fuzz demo test test-unit test-fuzz test-e2e test-threads bench soak lint fmt readme \
         fuzz fuzz-run install clean help print-sources compile_commands.json force
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -150,7 +150,8 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 	$(call made,CC)
 	$(Q)$(CC) $(filter-out -W%,$(ALL_CFLAGS)) -c -o $@ $<
 
-$(BUILD)/gen/%.pb-c.c: %.proto
+# The header is named as well: what includes it must be compiled again in the same run.
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: %.proto
 	@mkdir -p $(BUILD)/gen
 	$(call made,PROTOC)
 	$(Q)protoc-c -I. --c_out=$(BUILD)/gen $<
@@ -250,6 +251,9 @@ bench: deps-bench ## measure beside HAProxy; prints a table and writes build/ben
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench.py
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench_http.py
 
+bench-access: $(BUILD)/test/bench/access ## measure what an AccessPolicy costs a request
+	@$<
+
 MINUTES ?= 60
 soak: deps ## traffic while everything changes, for MINUTES (60); best with SAN=1
 	@$(MAKE) --no-print-directory all
@@ -272,6 +276,11 @@ BENCH_TOOLS := $(addprefix $(BUILD)/test/bench/,load http_load floor)
 $(BENCH_TOOLS): %: %.o $(BUILD)/test/bench/tool.o $(BUILD)/libcommon.a
 	$(call made,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/test/bench/access: $(BUILD)/test/bench/access.o $(BUILD)/test/bench/tool.o \
+                            $(BUILD)/libproxy.a $(BUILD)/libcommon.a
+	$(call made,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
 
 readme: all ## write the README's tables of options and reasons anew
 	@OUTRIGGER_BUILD=$(BUILD) $(PYTHON) test/readme.py

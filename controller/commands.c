@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "controller/ca.h"
 #include "controller/compile/conflicts.h"
 #include "controller/source/manifests.h"
@@ -94,6 +95,23 @@ static int print_problems(const struct problems *problems)
     return problems_count(problems) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* No problem, but whoever wrote them may think that they count. */
+static void print_skipped(const struct manifests *manifests)
+{
+    struct skipped skipped = {0};
+    manifests_skipped(manifests, &skipped);
+    struct map_entry **kinds = text_sorted(&skipped.by_kind);
+    for (size_t i = 0; kinds && i < skipped.by_kind.count; i++) {
+        const struct skipped_kind *kind = kinds[i]->value;
+        struct err line; /* makes one line of whatever the kind is called */
+        err_set(&line, "%s:%u: %.*s is not read: %zu skipped", kind->file, kind->line,
+                SLICE_ARG(kinds[i]->key), kind->n);
+        complain(&line);
+    }
+    free(kinds);
+    skipped_fini(&skipped);
+}
+
 int command_check(const char *folder)
 {
     struct err err;
@@ -110,6 +128,8 @@ int command_check(const char *folder)
     struct conflicts *conflicts = manifests ? conflicts_new(store, &problems) : NULL;
     if (manifests && !conflicts)
         err_set(&err, "out of memory");
+    if (conflicts)
+        print_skipped(manifests);
     int status = conflicts ? print_problems(&problems) : complain(&err);
     conflicts_free(conflicts);
     manifests_stop(manifests);

@@ -8,7 +8,8 @@
 
 /*
  * Each returns the exit status: 0, or 1 after one line on stderr. What `check` finds is its result:
- * a line a problem on stdout, and 1.
+ * a line a problem on stdout, and 1;
+ * the kinds that are not read stand on stderr, and change nothing.
  * `token` and `anchors` make their keys only in a folder that is empty or another key's, and then
  * say so in a line on stderr.
  */

@@ -196,7 +196,8 @@ const struct option_table options_anchors = {
 const struct option_table options_check = {
     .program = "outrigger-controller check",
     .summary = "Reads manifests as the controller would and prints each problem on a line of its "
-               "own; exits 1 if there is any.",
+               "own; exits 1 if there is any.\nKinds that it does not read are named on stderr, "
+               "with the place of the first.",
     .arguments = "DIR"};
 
 static json_t *custom_json(const struct option_row *row, const void *field)

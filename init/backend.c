@@ -4,6 +4,7 @@
 
 #include "init/iptables.h"
 #include "init/nft.h"
+#include "init/nft_verify.h"
 
 const char *backend_name(enum init_backend backend)
 {
@@ -49,6 +50,13 @@ bool backend_apply(enum init_backend backend, const struct rules *rules, bool *h
         return iptables_apply(rules, has_ipv6, err) && nft_delete(err) != NFT_NO_PERMISSION;
     *has_ipv6 = true;
     return nft_apply(rules, err) == NFT_DONE && iptables_delete(err);
+}
+
+bool backend_verify(enum init_backend backend, const struct rules *rules, bool has_ipv6,
+                    struct err *err)
+{
+    return backend == INIT_BACKEND_IPTABLES ? iptables_verify(rules, has_ipv6, err)
+                                            : nft_verify(rules, err);
 }
 
 bool backend_delete(enum init_backend backend, struct err *err)

@@ -26,6 +26,13 @@ bool backend_choose(enum init_backend wanted, const struct rules *rules,
 bool backend_apply(enum init_backend backend, const struct rules *rules, bool *has_ipv6,
                    struct err *err) MUST_USE;
 
+/*
+ * Reads the rules back from the kernel: are they, in both chains, exactly those that were written?
+ * Else the first difference is in `err`. `has_ipv6`: of backend_apply().
+ */
+bool backend_verify(enum init_backend backend, const struct rules *rules, bool has_ipv6,
+                    struct err *err) MUST_USE;
+
 /* Removes the rules; `auto` of both backends. None there is no error. */
 bool backend_delete(enum init_backend backend, struct err *err) MUST_USE;
 

@@ -26,15 +26,26 @@ static void tool_name(const struct tool *tool, const char *what, char name[48])
     snprintf(name, 48, "ip%stables%s-%s", tool->family == AF_INET6 ? "6" : "", tool->kind, what);
 }
 
-/* Without a table's name, iptables-legacy-save does not bring tables into being only by looking. */
+/*
+ * Without a table's name, iptables-legacy-save does not bring tables into being only by looking.
+ * *saved is the caller's to free, whatever the result.
+ */
+static enum program_result save_text(const struct tool *tool, char **saved, size_t *len,
+                                     struct err *err)
+{
+    char name[48];
+    *saved = NULL;
+    *len = 0;
+    tool_name(tool, "save", name);
+    return program_run((const char *[]){name, NULL}, slice_of(NULL, 0), saved, len, err);
+}
+
 static enum program_result save(const struct tool *tool, struct iptables_state *state,
                                 struct err *err)
 {
-    char name[48], *saved = NULL;
-    size_t len = 0;
-    tool_name(tool, "save", name);
-    enum program_result result =
-        program_run((const char *[]){name, NULL}, slice_of(NULL, 0), &saved, &len, err);
+    char *saved;
+    size_t len;
+    enum program_result result = save_text(tool, &saved, &len, err);
     *state = iptables_text_state(slice_of(saved, saved ? len : 0));
     free(saved);
     return result;
@@ -111,6 +122,49 @@ bool iptables_apply(const struct rules *rules, bool *has_ipv6, struct err *err)
     if (apply(&tool, rules, false, err) != PROGRAM_OK)
         return false;
     return !*has_ipv6 || apply(&tool6, rules, false, err) == PROGRAM_OK;
+}
+
+/* By a tool that has our chains. */
+static bool check(const struct tool *tool, const struct rules *rules, struct slice saved,
+                  struct err *err)
+{
+    const struct iptables_state none = {.jumps = {0}};
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    bool is_right = false;
+    if (out)
+        iptables_text_apply(rules, tool->family, &none, out);
+    if (!out || fclose(out) != 0)
+        err_set(err, "out of memory for the rules");
+    else
+        is_right = iptables_text_check(slice_of(text, len), saved, err);
+    free(text);
+    return is_right;
+}
+
+static bool verify_family(const struct rules *rules, int family, struct err *err)
+{
+    err_set(err, "no iptables has our chains");
+    for (size_t i = 0; i < N_KINDS; i++) {
+        struct tool tool = {kinds[i], family};
+        struct err ignored;
+        char *text;
+        size_t len;
+        bool is_read = save_text(&tool, &text, &len, &ignored) == PROGRAM_OK;
+        struct slice saved = slice_of(text, is_read ? len : 0);
+        bool has_ours = iptables_text_state(saved).has_chain[RULE_OUTPUT];
+        bool is_right = has_ours && check(&tool, rules, saved, err);
+        free(text);
+        if (has_ours)
+            return is_right || err_prefix(err, family == AF_INET ? "IPv4" : "IPv6");
+    }
+    return false;
+}
+
+bool iptables_verify(const struct rules *rules, bool has_ipv6, struct err *err)
+{
+    return verify_family(rules, AF_INET, err) && (!has_ipv6 || verify_family(rules, AF_INET6, err));
 }
 
 static bool delete_from(const struct tool *tool, struct err *err)

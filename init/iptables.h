@@ -14,6 +14,11 @@
  */
 bool iptables_apply(const struct rules *rules, bool *has_ipv6, struct err *err) MUST_USE;
 
+/* Are the rules, as the kernel has them now, those that were written? `has_ipv6`: of
+ * iptables_apply().
+ */
+bool iptables_verify(const struct rules *rules, bool has_ipv6, struct err *err) MUST_USE;
+
 /* Removes our chains from every kind of iptables that is installed and has them. */
 bool iptables_delete(struct err *err) MUST_USE;
 

@@ -15,13 +15,23 @@ static void format_jump(char text[96], const char *verb, int chain)
     snprintf(text, 96, "-%s %s -p tcp -j %s", verb, chains[chain].builtin, chains[chain].ours);
 }
 
+/* Takes a line, without its end, from the front of `text`; false when nothing is left. */
+static bool take_line(struct slice *text, struct slice *line)
+{
+    if (text->len == 0)
+        return false;
+    const char *end = memchr(text->ptr, '\n', text->len);
+    size_t len = end ? (size_t)(end - text->ptr) : text->len;
+    *line = slice_sub(*text, 0, len);
+    *text = slice_sub(*text, end ? len + 1 : len, text->len);
+    return true;
+}
+
 struct iptables_state iptables_text_state(struct slice saved)
 {
     struct iptables_state state = {.jumps = {0}};
-    for (size_t at = 0; at < saved.len;) {
-        struct slice rest = slice_sub(saved, at, saved.len);
-        const char *end = memchr(rest.ptr, '\n', rest.len);
-        struct slice line = slice_sub(rest, 0, end ? (size_t)(end - rest.ptr) : rest.len);
+    struct slice line;
+    while (take_line(&saved, &line)) {
         for (int chain = 0; chain < 2; chain++) {
             char declared[64], jump[96];
             snprintf(declared, sizeof(declared), ":%s ", chains[chain].ours);
@@ -29,7 +39,6 @@ struct iptables_state iptables_text_state(struct slice saved)
             state.has_chain[chain] |= slice_starts_with(line, slice_str(declared));
             state.jumps[chain] += slice_eq_str(line, jump);
         }
-        at += line.len + 1;
     }
     return state;
 }
@@ -81,8 +90,10 @@ static void write_blocks(const struct rule *rule, const struct rule_element *ele
     for (;;) {
         size_t prefix = block_prefix(first, element->last, bytes);
         inet_ntop(bytes == 4 ? AF_INET : AF_INET6, first, text, sizeof(text));
-        fprintf(out, "-A %s -d %s/%zu%s", chains[rule->chain].ours, text, prefix,
-                rule->redirect_port ? " -p tcp" : "");
+        fprintf(out, "-A %s", chains[rule->chain].ours);
+        if (prefix > 0) /* which would say nothing, and is not saved */
+            fprintf(out, " -d %s/%zu", text, prefix);
+        fputs(rule->redirect_port ? " -p tcp" : "", out);
         write_end(rule, out);
         block_last(first, bytes, prefix, end);
         if (memcmp(end, element->last, bytes) >= 0)
@@ -117,7 +128,8 @@ static void write_element(const struct rule *rule, const struct rule_element *el
                 (const char *)element->first);
         break;
     case RULE_SET_PORT:
-        fprintf(out, first == last ? "-p tcp --dport %u" : "-p tcp --dport %u:%u", first, last);
+        fprintf(out, first == last ? "-p tcp -m tcp --dport %u" : "-p tcp -m tcp --dport %u:%u",
+                first, last);
         break;
     case RULE_SET_IP4:
     case RULE_SET_IP6:
@@ -185,4 +197,45 @@ void iptables_text_delete(const struct iptables_state *state, FILE *out)
         fprintf(out, "-X %s\n", chains[chain].ours);
     }
     fputs("COMMIT\n", out);
+}
+
+/* ---- reading back ---- */
+
+/* The next line of `text` that is a rule of our chain; an empty one at the end. */
+static struct slice take_rule(struct slice *text, int chain)
+{
+    char start[64];
+    struct slice line;
+    snprintf(start, sizeof(start), "-A %s ", chains[chain].ours);
+    while (take_line(text, &line))
+        if (slice_starts_with(line, slice_str(start)))
+            return line;
+    return slice_of(NULL, 0);
+}
+
+static bool check_chain(struct slice written, struct slice saved, int chain, struct err *err)
+{
+    for (;;) {
+        struct slice expected = take_rule(&written, chain), found = take_rule(&saved, chain);
+        if (!slice_eq(expected, found))
+            return err_set(err, "chain %s has \"%.*s\" where \"%.*s\" was written",
+                           chains[chain].ours, SLICE_ARG(found), SLICE_ARG(expected));
+        if (expected.len == 0)
+            return true;
+    }
+}
+
+bool iptables_text_check(struct slice written, struct slice saved, struct err *err)
+{
+    struct iptables_state state = iptables_text_state(saved);
+    for (int chain = 0; chain < 2; chain++) {
+        if (!state.has_chain[chain])
+            return err_set(err, "there is no chain %s", chains[chain].ours);
+        if (!check_chain(written, saved, chain, err))
+            return false;
+        if (state.jumps[chain] != 1)
+            return err_set(err, "%zu rules of %s lead to %s; expected one", state.jumps[chain],
+                           chains[chain].builtin, chains[chain].ours);
+    }
+    return true;
 }

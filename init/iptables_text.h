@@ -19,8 +19,16 @@ struct iptables_state {
 struct iptables_state iptables_text_state(struct slice saved);
 
 /*
+ * Has `saved`, what a -save program printed, exactly the rules of `written`, which
+ * iptables_text_apply() made, in our chains, and one jump to each? Else the first difference is in
+ * `err`.
+ */
+bool iptables_text_check(struct slice written, struct slice saved, struct err *err) MUST_USE;
+
+/*
  * Text for `--noflush` that replaces our chains in one transaction, with the rules that concern
  * `family` (AF_INET, AF_INET6), and makes sure that exactly one jump leads to each.
+ * Rules are written as the -save programs print them.
  */
 void iptables_text_apply(const struct rules *rules, int family, const struct iptables_state *state,
                          FILE *out);

@@ -70,6 +70,16 @@ static const char *verified_text(const struct verify_result *result)
     return result->is_ip6_verified ? "ipv6" : "no";
 }
 
+/* What comes from outside cannot be tried from inside: both chains are read back as well. */
+static bool verify(const struct init_options *options, enum init_backend backend,
+                   const struct rules *rules, bool has_ipv6, struct verify_result *result,
+                   struct err *err)
+{
+    if (!backend_verify(backend, rules, has_ipv6, err))
+        return err_prefix(err, "verify: what was written does not read back");
+    return verify_redirect(rules, (uint16_t)options->outbound_port, result, err);
+}
+
 static bool write_rules(const struct init_options *options, const struct rules *rules,
                         struct err *err)
 {
@@ -79,8 +89,7 @@ static bool write_rules(const struct init_options *options, const struct rules *
     if (!backend_choose((enum init_backend)options->backend, rules, &choice, err) ||
         !backend_apply(choice.backend, rules, &has_ipv6, err))
         return false;
-    if (options->is_verify &&
-        !verify_redirect(rules, (uint16_t)options->outbound_port, &verified, err))
+    if (options->is_verify && !verify(options, choice.backend, rules, has_ipv6, &verified, err))
         return false;
     LOG(LOG_INFO, "redirect_written", LOG_S("backend", backend_name(choice.backend)),
         LOG_S("reason", choice.reason), LOG_I("rules", rules->n_rules),

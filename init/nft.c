@@ -20,7 +20,6 @@
 #define BATCH_ELEMENT_BYTES 128         /* a range is two elements of at most 52 */
 #define BATCH_MAX_MESSAGES  (2 * RULES_MAX_SETS + RULES_MAX_RULES + 8)
 #define BATCH_TRIES         16
-#define HOOK_PRIORITY       (-100) /* NF_IP_PRI_NAT_DST */
 
 /* nft's numbers for the types of keys: the kernel only keeps them, `nft list` shows by them. */
 enum nft_key_type {
@@ -96,7 +95,7 @@ static bool add_chain(struct batch *batch, enum rule_chain which)
     nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "nat");
     nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM,
                         which == RULE_OUTPUT ? NF_INET_LOCAL_OUT : NF_INET_PRE_ROUTING);
-    nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, HOOK_PRIORITY);
+    nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, NFT_HOOK_PRIORITY);
     nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
     struct nlmsghdr *message = batch_open(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE,
                                           which == RULE_OUTPUT ? "chain output (type nat)"

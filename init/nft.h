@@ -8,6 +8,8 @@
 
 #include "init/rules.h"
 
+#define NFT_HOOK_PRIORITY (-100) /* of both chains: NF_IP_PRI_NAT_DST */
+
 enum nft_result {
     NFT_DONE,
     NFT_NO_PERMISSION, /* CAP_NET_ADMIN in this network namespace is missing */

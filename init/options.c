@@ -68,7 +68,8 @@ static const struct option_row rows[] = {
     {"dry-run", OPTION_FLAG, FIELD(is_dry_run),
      .help = "print the rules for nft -f (or iptables-restore) and leave the kernel alone"},
     {"verify", OPTION_FLAG, FIELD(is_verify),
-     .help = "then open a redirected connection and read its original destination back"},
+     .help = "then read all rules back from the kernel, and open an outbound connection to see it "
+             "redirected; inbound none can be opened from inside"},
     {"log-level", OPTION_CHOICE, FIELD(log_level), .default_text = "info",
      .choices = "debug|info|warn|error", .help = "the least important lines to log"},
     {"log-format", OPTION_CHOICE, FIELD(log_format), .default_text = "text", .choices = "text|json",

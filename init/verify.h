@@ -3,7 +3,8 @@
  * and reads its original destination back, for each family that has a route.
  *
  * Only the outbound half can be tried from inside: what a pod sends to itself does not pass the
- * prerouting hook of the nat chains (see rules.c). No packet leaves the pod when the rules work.
+ * prerouting hook of the nat chains (see rules.c); backend_verify() reads both halves back. No
+ * packet leaves the pod when the rules work.
  */
 #ifndef OUTRIGGER_INIT_VERIFY_H
 #define OUTRIGGER_INIT_VERIFY_H

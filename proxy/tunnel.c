@@ -31,9 +31,14 @@ static void on_corridor_event(struct tunnel *tunnel, struct conn *conn, short wh
 {
     if (what == EV_WRITE && conn->state != CONN_CONNECTING) {
         /* the rest of a handshake message */
-        if (conn_flush(conn) == CONN_BROKEN)
+        if (conn_flush(conn) != CONN_BROKEN)
+            return;
+        if (conn->state != CONN_HANDSHAKE) {
             tunnel_end(tunnel, REASON_TLS_FAILED);
-        return;
+            return;
+        }
+        /* The step knows what follows, and what the peer said before it went may say why. */
+        what = EV_READ;
     }
     tunnel->is_readable = what == EV_READ;
     tunnel_run(tunnel);

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/usage.h"
 #include "proxy/accept/listener.h"
 #include "proxy/tunnel.h"
 
@@ -387,6 +388,9 @@ static json_t *worker_describe(const struct worker *worker, enum worker_view vie
         return tunnel_describe_all(&worker->workspace);
     case WORKER_BALANCERS:
         return balancers_describe(&worker->workspace.balancers);
+    case WORKER_TRIMMED_MEMORY:
+        usage_trim();
+        return tunnel_describe_memory(&worker->workspace);
     case WORKER_MEMORY:
         return tunnel_describe_memory(&worker->workspace);
     }

@@ -51,12 +51,18 @@ void worker_join(struct worker *worker);
 /* Counters; may be read at any time until worker_join(). */
 const struct telemetry_shard *worker_telemetry(const struct worker *worker);
 
-/*
- * Asks the worker for its connections or balancers as JSON (for the admin pages). `done` is called
- * once, on the main thread, with a new reference (NULL when memory was short or it has stopped).
- */
-enum worker_view { WORKER_CONNECTIONS, WORKER_BALANCERS, WORKER_MEMORY };
+/* TRIMMED_MEMORY is MEMORY after the worker has given back what is free of its heap. */
+enum worker_view {
+    WORKER_CONNECTIONS,
+    WORKER_BALANCERS,
+    WORKER_MEMORY,
+    WORKER_TRIMMED_MEMORY,
+};
 struct json_t;
+/*
+ * Asks the worker for one of these as JSON (for the admin pages). `done` is called once, on the
+ * main thread, with a new reference (NULL when memory was short or it has stopped).
+ */
 void worker_inspect(struct worker *worker, enum worker_view view,
                     void (*done)(void *context, struct json_t *json), void *context);
 

@@ -35,6 +35,7 @@ void manifest_file_free(struct manifest_file *file)
         return;
     manifest_file_give_up(file);
     map_fini(&file->loaded, NULL);
+    skipped_fini(&file->skipped);
     map_fini(&file->unknown_told, NULL);
     free(file->path);
     free(file);
@@ -51,6 +52,7 @@ static void on_unknown(void *context, const char *kind, unsigned line)
 {
     struct manifest_file *file = context;
     void *told = NULL;
+    skipped_add(&file->skipped, kind, file->path, line);
     /* Once a kind and file, however often the file is read. */
     if (map_set(&file->unknown_told, slice_str(kind), file, &told) && !told)
         LOG(LOG_INFO, "manifest_kind_ignored", LOG_S("file", file->path), LOG_S("kind", kind),
@@ -64,6 +66,7 @@ bool manifest_file_read(struct manifest_file *file, struct slice text, struct er
     if (file->has_hash && memcmp(hash, file->hash, sizeof(hash)) == 0)
         return true;
     manifest_file_give_up(file);
+    skipped_fini(&file->skipped);
     if (!objects_read(text, file->path, on_unknown, file, &file->fresh, err))
         return false;
     char name[MANIFEST_NAME_BYTES];

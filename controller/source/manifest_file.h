@@ -13,6 +13,7 @@
 #include "common/slice.h"
 #include "controller/objects/read.h"
 #include "controller/objects/store.h"
+#include "controller/source/skipped.h"
 
 #define MANIFEST_HASH_BYTES 32
 #define MANIFEST_NAME_BYTES 512 /* "TrafficPolicy/" and two names of at most 63 and 253 bytes */
@@ -26,6 +27,7 @@ struct manifest_file {
     bool is_pending;                   /* `fresh` is to take the place of `loaded` */
     struct objects fresh;
     struct map fresh_names;  /* object name -> object in `fresh` */
+    struct skipped skipped;  /* what is none of ours in the text that was read last */
     struct map unknown_told; /* kinds that are none of ours and have been logged */
 };
 

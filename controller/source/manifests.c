@@ -296,6 +296,12 @@ void manifests_reread(struct manifests *manifests)
     on_change(manifests);
 }
 
+void manifests_skipped(const struct manifests *manifests, struct skipped *skipped)
+{
+    MAP_EACH(entry, &manifests->files)
+        skipped_add_all(skipped, &((const struct manifest_file *)entry->value)->skipped);
+}
+
 size_t manifests_files(const struct manifests *manifests)
 {
     return manifests->files.count;

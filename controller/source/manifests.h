@@ -16,6 +16,7 @@
 #include "common/err.h"
 #include "controller/objects/problems.h"
 #include "controller/objects/store.h"
+#include "controller/source/skipped.h"
 
 #define MANIFESTS_FILE_MAX_BYTES (8u << 20) /* of one file */
 #define MANIFESTS_FILES_MAX      20000u
@@ -39,6 +40,9 @@ void manifests_stop(struct manifests *manifests);
 
 /* Looks at the whole folder now, as after a change: for whoever does not trust the notices. */
 void manifests_reread(struct manifests *manifests);
+
+/* Adds what the files have of kinds that are not read. Their names live until the next change. */
+void manifests_skipped(const struct manifests *manifests, struct skipped *skipped);
 
 /* How many files are followed, wrong ones included. */
 size_t manifests_files(const struct manifests *manifests);

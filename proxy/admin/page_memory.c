@@ -20,7 +20,13 @@ static void on_gathered(void *context, json_t *workers)
 
 void page_memory(struct admin_request *request, void *context)
 {
-    if (admin_request_param(request, "trim"))
-        usage_trim();
-    gather_start(context, WORKER_MEMORY, on_gathered, request);
+    bool is_trim = admin_request_is_post(request);
+    if (!is_trim && admin_request_param(request, "trim")) {
+        /* as it once was; who follows a link must not change anything */
+        admin_reply_text(request, HTTP_BADMETHOD, "to give back what is free: POST /memory");
+        return;
+    }
+    if (is_trim)
+        usage_trim(); /* with the end of this thread's heap; each worker gives back its own */
+    gather_start(context, is_trim ? WORKER_TRIMMED_MEMORY : WORKER_MEMORY, on_gathered, request);
 }

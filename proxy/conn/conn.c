@@ -380,7 +380,7 @@ enum conn_handshake conn_handshake(struct conn *conn, bool is_readable)
     if (result == TLS_FAILED || sent == CONN_BROKEN || sent == CONN_SHED)
         return CONN_FAILED;
     if (result == TLS_MORE)
-        return CONN_WAITS;
+        return conn->is_broken ? CONN_FAILED : CONN_WAITS;
     if (!buf_append(&conn->early, input.ptr, input.len))
         return CONN_FAILED;
     conn_set_state(conn, CONN_OPEN);

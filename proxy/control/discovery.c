@@ -31,6 +31,7 @@ struct discovery {
     struct event *timer;   /* what the state waits for: back-off, settling, silence */
     struct event *penalty; /* a NACK that is held back */
     bool is_channel_connected;
+    bool is_counted;   /* the stream, as opened */
     bool is_lost_told; /* in the log; once until it is found again */
     bool is_found_told;
     uint64_t opened_ns; /* when the call was started */
@@ -64,14 +65,16 @@ static void discovery_set_state(struct discovery *discovery, enum discovery_stat
                   state == DISCOVERY_OPEN ? 1 : -1);
 }
 
-/* The controller is there. Said once, until it is lost. */
+/* The controller is there. Said once, until it is lost; each stream is counted once. */
 static void discovery_opened(struct discovery *discovery)
 {
+    if (!discovery->is_counted)
+        telemetry_add(discovery->settings.telemetry, COUNTER_CONTROL_CONNECTS, 1);
+    discovery->is_counted = true;
     if (discovery->state == DISCOVERY_OPEN)
         return;
     discovery_set_state(discovery, DISCOVERY_OPEN);
     discovery->last_error.text[0] = '\0';
-    telemetry_add(discovery->settings.telemetry, COUNTER_CONTROL_CONNECTS, 1);
     if (!discovery->is_found_told)
         LOG(LOG_INFO, "control_connected", LOG_S("controller", discovery->settings.controller));
     discovery->is_found_told = true;
@@ -239,6 +242,7 @@ static void discovery_start(struct discovery *discovery)
     };
     bool is_move = discovery->state == DISCOVERY_OPEN; /* to another connection: it stays open */
     discovery->opened_ns = clock_now_ns();
+    discovery->is_counted = false;
     if (!is_move)
         discovery_set_state(discovery, DISCOVERY_OPENING);
     resources_stream_opened(discovery->settings.resources, discovery->opened_ns);
@@ -249,7 +253,7 @@ static void discovery_start(struct discovery *discovery)
         discovery_lost(discovery);
         return;
     }
-    discovery_arm(discovery, is_move ? discovery->settings.silence_ms : DISCOVERY_SETTLE_MS);
+    discovery_arm(discovery, DISCOVERY_SETTLE_MS);
 }
 
 /* Whether something that was asked for `silence_ms` ago has had no answer at all. */
@@ -273,11 +277,10 @@ static void discovery_on_timer(evutil_socket_t fd, short what, void *context)
             discovery_start(discovery);
         return; /* without a certificate: discovery_use_tls() starts */
     case DISCOVERY_OPENING:
+    case DISCOVERY_OPEN:
         if (discovery->is_channel_connected &&
             !resources_is_unanswered(discovery->settings.resources, UINT64_MAX))
             discovery_opened(discovery);
-        break;
-    case DISCOVERY_OPEN:
         break;
     }
     if (discovery_is_silent(discovery)) {

@@ -40,6 +40,7 @@ static void ticket_give(struct pool_ticket *ticket, struct pool_conn *conn)
     uint64_t connect_ns = ticket->taken_ns < conn->opened_ns ? conn->connect_ns : 0;
     if (!is_new)
         telemetry_add(pool_telemetry(pool), COUNTER_POOL_REUSED, 1);
+    conn->is_given = true;
     pool->is_running = true; /* what is taken meanwhile must not be given the same room */
     ticket->on_ready(ticket, conn->codec, is_new, connect_ns);
     pool->is_running = was_running;

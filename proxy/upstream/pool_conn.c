@@ -220,13 +220,13 @@ static void on_closed(void *owner, enum reason reason, const char *detail)
     struct pool *pool = conn->pool;
     if (conn->state == POOL_CONN_CLOSED)
         return;
-    bool was_never_used = !conn->is_used && conn->state != POOL_CONN_DRAINING;
+    bool was_never_given = !conn->is_given && conn->state != POOL_CONN_DRAINING;
     char text[256];
     snprintf(text, sizeof(text), "closed before it was used: %s",
              detail && detail[0] ? detail : reason_word(reason));
     pools_enter(pool->pools);
     conn_end(conn);
-    if (was_never_used) /* else it could be opened and closed for ever, for a ticket that waits */
+    if (was_never_given) /* else it could be opened and closed for ever, for a ticket that waits */
         pool_attempt_failed(pool, REASON_CONNECT_FAILED, text);
     pool_run(pool);
     pools_exit(pool->pools);

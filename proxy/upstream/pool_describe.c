@@ -16,9 +16,6 @@ static json_t *describe_conn(const struct pool_conn *conn, uint64_t now_ns)
     }
     json_object_set_new(object, "age_ms",
                         json_integer((json_int_t)((now_ns - conn->opened_ns) / NS_PER_MS)));
-    if (codec_n_streams(conn->codec) == 0)
-        json_object_set_new(object, "idle_ms",
-                            json_integer((json_int_t)((now_ns - conn->idle_since_ns) / NS_PER_MS)));
     json_t *codec = codec_describe(conn->codec);
     if (codec)
         json_object_update_missing(object, codec);

@@ -26,6 +26,7 @@ struct pool_conn {
     struct list node; /* in pool->conns[state] */
     struct pool *pool;
     enum pool_conn_state state;
+    bool is_given;                /* to a ticket, whether it used it or not */
     bool is_used;                 /* an exchange has been on it */
     struct http_connect *connect; /* until it is open */
     struct codec *codec;          /* from then on */

@@ -99,6 +99,23 @@ def test_check_names_each_problem_on_its_line(tmp_path):
     assert any("yaml.yaml" in line for line in lines)
 
 
+def test_check_names_the_kinds_that_it_skips(tmp_path):
+    other = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n"
+    (tmp_path / "b.yaml").write_text(GOOD + other + other + "---\napiVersion: v1\nkind: Servcie\n")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "c.yaml").write_text(
+        f"apiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: Servcie}}\n{other}")
+    (tmp_path / "empty.yaml").write_text("---\n---\n")
+    done = run("check", tmp_path)
+    assert done.returncode == 0 and done.stdout == "", done
+    assert done.stderr.splitlines() == [
+        "outrigger-controller: a/c.yaml:6: Deployment is not read: 3 skipped",
+        "outrigger-controller: a/c.yaml:4: Servcie is not read: 2 skipped"]
+    (tmp_path / "port.yaml").write_text(BAD)
+    done = run("check", tmp_path)
+    assert done.returncode == 1 and len(done.stdout.splitlines()) == 1 and "Servcie" in done.stderr
+
+
 def test_check_tells_what_would_not_take_effect(tmp_path):
     (tmp_path / "policy.yaml").write_text("""apiVersion: outrigger.dev/v1alpha1
 kind: TrafficPolicy

@@ -330,6 +330,49 @@ def test_verify_without_a_network(nft, space):
     assert done.stderr.startswith("outrigger-init: verify: no address or route to open a connection with")
 
 
+@pytest.mark.parametrize("options", OPTION_SETS.values(), ids=OPTION_SETS)
+def test_verify_reads_back_what_was_written(nft, iptables, space, options):
+    if not HAS_USERS and "--proxy-uid=" not in options:
+        pytest.skip(ONE_USER)
+    for tools in (nft, iptables):
+        done = tools.run(space, "--verify", *options, check=False)
+        assert "verify: no address or route" in done.stderr, done.stderr  # which is asked for after that
+
+
+TAMPER = """#!/bin/sh
+case "$*" in *--test*) exec {real} "$@";; esac
+sed '{edit}' | exec {real} "$@"
+"""
+
+
+@pytest.mark.parametrize("edit, message", [
+    ("s/to-ports 15006/to-ports 15007/", 'chain OUTRIGGER_PREROUTING has "-A OUTRIGGER_PREROUTING -p tcp -j REDIRECT '
+     '--to-ports 15007" where "-A OUTRIGGER_PREROUTING -p tcp -j REDIRECT --to-ports 15006" was written'),
+    ("/to-ports 15006/d", 'chain OUTRIGGER_PREROUTING has "" where "-A OUTRIGGER_PREROUTING -p tcp -j REDIRECT '
+     '--to-ports 15006" was written'),
+    ("/^-A PREROUTING/d", "0 rules of PREROUTING lead to OUTRIGGER_PREROUTING; expected one"),
+    ("/^-A OUTRIGGER_OUTPUT -d/p", 'chain OUTRIGGER_OUTPUT has "-A OUTRIGGER_OUTPUT -d {} -j RETURN" where '
+     '"-A OUTRIGGER_OUTPUT -p tcp -j REDIRECT --to-ports 15001" was written'),
+], ids=["another port", "a rule less", "no way to it", "a rule more"])
+@pytest.mark.parametrize("base, family, loopback", [("iptables", "IPv4", "127.0.0.0/8"),
+                                                    ("ip6tables", "IPv6", "::1/128")])
+def test_verify_sees_what_iptables_did_not_do(iptables, space, edit, message, base, family, loopback):
+    path = f"{iptables.folder}/{base}-restore"
+    real = os.readlink(path)
+    os.unlink(path)
+    try:
+        with open(path, "w", encoding="ascii") as script:
+            script.write(TAMPER.format(real=real, edit=edit))
+        os.chmod(path, 0o755)
+        done = iptables.run(space, *MARK_ONLY, "--verify", check=False,
+                            env={"PATH": f"{iptables.folder}:/usr/bin:/bin"})
+    finally:
+        os.unlink(path)
+        os.symlink(real, path)
+    assert (done.returncode, done.stderr) == (
+        1, f"outrigger-init: verify: what was written does not read back: {family}: {message.format(loopback)}\n")
+
+
 def test_verify_sees_another_redirect(nft):
     with contextlib.closing(World()) as world:
         world.pod.run("nft", "add table inet other; "

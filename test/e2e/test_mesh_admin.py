@@ -113,6 +113,11 @@ def test_memory(scene):
     assert 0 < page["descriptors"] < 100 < page["max_descriptors"]
     assert page["resident_bytes"] > 1 << 20
     assert len(page["workers"]) == 1
+    # Only who posts changes something.
+    asked = web.proxy.admin("/memory?trim=1")
+    assert asked.status == 405 and "POST" in asked.text
+    trimmed = web.proxy.admin("/memory", "POST")
+    assert trimmed.status == 200 and trimmed.json().keys() == page.keys()
 
 
 def test_log_level_is_shown_and_set(scene):

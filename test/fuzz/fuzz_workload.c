@@ -22,6 +22,30 @@ static struct workload *build(const uint8_t *data, size_t size, struct err *err)
     return workload;
 }
 
+/* What is said of a connection holds for its requests. */
+static void check_access(const struct access_policies *access, struct access_request *request)
+{
+    struct field fields[] = {{SLICE_LITERAL("x-a"), SLICE_LITERAL("1"), FIELD_OTHER, false}};
+    struct head head = {.fields = fields,
+                        .n_fields = 1,
+                        .method = SLICE_LITERAL("GET"),
+                        .authority = SLICE_LITERAL("a.example:80")};
+    static const char *const paths[] = {"/", "/a/b/c", "/shop.Cart/Add", "*", ""};
+    struct access_verdict verdict = access_check(access, request), before;
+    enum access_outlook outlook = access_check_connection(access, request, &before);
+    if (verdict.why == ACCESS_NOT_UNDERSTOOD && verdict.is_allowed)
+        abort();
+    request->head = &head;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        request->path = slice_str(paths[i]);
+        verdict = access_check(access, request);
+        if ((outlook == ACCESS_NEVER && verdict.is_allowed) ||
+            (outlook == ACCESS_ALWAYS && !verdict.is_allowed))
+            abort();
+    }
+    request->head = NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint16_t ports[] = {0, 80, 443, 8080, 65535};
@@ -43,9 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (i % 2)
             request.identity = slice_str("");
         (void)workload_mtls_mode(workload, request.port);
-        struct access_verdict verdict = access_check(workload->access, &request);
-        if (verdict.why == ACCESS_NOT_UNDERSTOOD && verdict.is_allowed)
-            abort();
+        check_access(workload->access, &request);
     }
     (void)workload_has_address(workload, &request.source);
     json_decref(access_describe(workload->access));

@@ -28,6 +28,17 @@ WORKLOADS = {
         inbound { max_connections: 5 idle_timeout_ms: 1000 connect_timeout_ms: 100 }
         mesh { trust_domain: "cluster.local" egress_mode: REGISTRY_ONLY discovery_timeout_ms: 500
                access_log: true }''',
+    "requests": '''name: "shop/api-1"
+        access_policies { name: "shop/web" action: ALLOW rules { to {
+            methods: "GET" paths: "/a" paths: "/a/*" paths: "/b*" paths: "*" hosts: "*.example"
+            grpc_methods: "shop.Cart/Add" grpc_methods: "shop.Cart/*"
+            headers { name: "x-a" values: "1" values: "2*" } headers { name: "user-agent" } } } }
+        access_policies { name: "shop/no" action: DENY rules { to {
+            not_methods: "GET" not_paths: "/a/b" not_hosts: "[::1]" not_grpc_methods: "s.S/M"
+            not_headers { name: "x-b" values: "" } } } }
+        mesh { path_rules { escaped_slashes: SLASHES_UNESCAPE merge_slashes: true } }''',
+    "not_normal": '''name: "a/b" access_policies { name: "a/p" action: DENY rules {
+        to { paths: "/a/../b" } } }''',
     "not_understood": '''name: "shop/api-1"
         access_policies { name: "shop/x" action: ACCESS_ACTION_UNSPECIFIED rules {} }
         access_policies { name: "shop/y" action: ALLOW rules { from {} to {} } }''',

@@ -455,6 +455,22 @@ static void test_discovery(void **state)
     rig_stop(rig);
 }
 
+/* Whoever waits when the proxy ends is not waiting any more. */
+static void test_discovery_is_cut(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_start(1, NULL);
+    int client = rig_dial(rig);
+    RIG_WAIT(rig, rig_counter(rig, RIG_OUT, COUNTER_DISCOVERY_WAITING) == 1);
+    worker_drain(rig->workers[RIG_OUT][0], 0);
+    RIG_WAIT(rig, rig_ended(rig, RIG_OUT, REASON_DRAINED) == 1);
+    rig_expect_reset(client);
+    assert_int_equal(rig_counter(rig, RIG_OUT, COUNTER_DISCOVERY_WAITING), 0);
+    assert_int_equal(rig_counter(rig, RIG_OUT, COUNTER_DISCOVERY_TIMEOUTS), 0);
+    close(client);
+    rig_stop(rig);
+}
+
 #define USUAL(test) cmocka_unit_test_setup_teardown(test, rig_start_usual, rig_stop_usual)
 
 int main(void)
@@ -477,6 +493,7 @@ int main(void)
         USUAL(test_application_refuses),
         cmocka_unit_test(test_not_ready_and_loop),
         cmocka_unit_test(test_discovery),
+        cmocka_unit_test(test_discovery_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

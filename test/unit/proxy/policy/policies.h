@@ -4,8 +4,9 @@
  *     "deny shop/p from namespace=web not_ip=10.0.0.0/8 from unauthenticated to port=80-90 rule
  * ..."
  *
- * action, name, then words: `rule` begins another rule, `from` a source, `to` a target. Everything
- * lives in an arena that is never freed before policies_free().
+ * action, name, then words: `rule` begins another rule, `from` a source, `to` a target. In a target
+ * also: method= path= host= grpc= header=NAME or header=NAME:VALUE|VALUE, and not_ forms of each.
+ * Everything is freed by policies_free().
  */
 #ifndef OUTRIGGER_TEST_PROXY_POLICIES_H
 #define OUTRIGGER_TEST_PROXY_POLICIES_H
@@ -69,6 +70,52 @@ static inline void policies_source_word(Outrigger__V1__AccessSource *from, const
     from->unauthenticated = 1;
 }
 
+static inline void policies_header(Outrigger__V1__HeaderCondition ***list, size_t *n,
+                                   const char *text)
+{
+    Outrigger__V1__HeaderCondition *header = POLICIES_NEW(
+        Outrigger__V1__HeaderCondition, OUTRIGGER__V1__HEADER_CONDITION__INIT, *list, *n);
+    size_t name_len = strcspn(text, ":");
+    header->name = strndup(text, name_len);
+    if (!text[name_len])
+        return;
+    char *copy = strdup(text + name_len + 1), *rest = copy;
+    for (char *value; (value = strsep(&rest, "|"));)
+        policies_add(&header->values, &header->n_values, strdup(value));
+    free(copy);
+}
+
+static inline void policies_target_word(Outrigger__V1__AccessTarget *to, const char *word)
+{
+    const char *value = strchr(word, '=');
+    assert(value);
+    struct slice key = slice_of(word, (size_t)(value++ - word));
+#define X(name, field)                                                                             \
+    if (slice_eq_str(key, name)) {                                                                 \
+        policies_add(&to->field, &to->n_##field, strdup(value));                                   \
+        return;                                                                                    \
+    }
+    X("method", methods)
+    X("not_method", not_methods)
+    X("path", paths)
+    X("not_path", not_paths)
+    X("host", hosts)
+    X("not_host", not_hosts)
+    X("grpc", grpc_methods)
+    X("not_grpc", not_grpc_methods)
+#undef X
+    if (slice_eq_str(key, "port"))
+        policies_range(&to->ports, &to->n_ports, value);
+    else if (slice_eq_str(key, "not_port"))
+        policies_range(&to->not_ports, &to->n_not_ports, value);
+    else if (slice_eq_str(key, "header"))
+        policies_header(&to->headers, &to->n_headers, value);
+    else if (slice_eq_str(key, "not_header"))
+        policies_header(&to->not_headers, &to->n_not_headers, value);
+    else
+        assert(!"a word of a target");
+}
+
 static inline int policies_action(const char *word)
 {
     static const char *const names[] = {"unspecified", "allow", "deny", "audit", "newer"};
@@ -107,10 +154,8 @@ static inline Outrigger__V1__AccessPolicy *policies_parse(const char *text)
                               rule->to, rule->n_to);
         else if (from)
             policies_source_word(from, word);
-        else if (to && strncmp(word, "port=", 5) == 0)
-            policies_range(&to->ports, &to->n_ports, word + 5);
-        else if (to && strncmp(word, "not_port=", 9) == 0)
-            policies_range(&to->not_ports, &to->n_not_ports, word + 9);
+        else if (to)
+            policies_target_word(to, word);
         else
             assert(is_rule);
     }

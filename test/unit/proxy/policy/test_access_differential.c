@@ -51,6 +51,24 @@ static void random_source(char *out, size_t size)
     }
 }
 
+static void random_target(char *out, size_t size)
+{
+    static const char *const values[][7] = {
+        {"port=80-82", "port=81", "port=82-84", "not_port=80", "not_port=82-84", "port=80",
+         "port=84"},
+        {"path=/a", "path=/a/*", "path=/a/b/c", "path=/a/b*", "path=*", "path=/*", "path=/s.S/*"},
+        {"not_path=/a", "not_path=/a/*", "not_path=/a/b/*", "not_path=/a/b*", "not_path=/*",
+         "not_path=/s.S/M", "not_path=/a/"},
+        {"method=GET", "method=PUT", "not_method=GET", "method=POST", "not_method=PUT",
+         "grpc=s.S/M", "grpc=s.S/*"},
+        {"host=a.example", "host=*.example", "not_host=a.example", "not_host=*.example",
+         "host=A.example", "host=b", "not_grpc=s.S/*"},
+        {"header=x", "header=x:1", "header=x:1*", "not_header=x", "not_header=x:1|2", "header=y:2",
+         "not_header=y"},
+    };
+    snprintf(out, size, " %s", values[below(6)][below(7)]);
+}
+
 static Outrigger__V1__AccessPolicy *random_policy(unsigned number)
 {
     static const char *const actions[] = {"allow", "deny", "audit", "allow", "deny", "newer"};
@@ -66,9 +84,13 @@ static Outrigger__V1__AccessPolicy *random_policy(unsigned number)
                 len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", part);
             }
         }
-        for (unsigned to = below(3); to > 0; to--)
-            len += (size_t)snprintf(text + len, sizeof(text) - len, " to %sport=%u-%u",
-                                    below(3) ? "" : "not_", 80 + below(3), 82 + below(3));
+        for (unsigned to = below(3); to > 0; to--) {
+            len += (size_t)snprintf(text + len, sizeof(text) - len, " to");
+            for (unsigned kinds = 1 + below(2); kinds > 0; kinds--) {
+                random_target(part, sizeof(part));
+                len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", part);
+            }
+        }
     }
     return policies_parse(text);
 }
@@ -77,7 +99,26 @@ struct peer {
     char identity[128], namespace[32], account[64]; /* account: namespace/account */
     struct ip ip;
     uint16_t port;
+    bool is_http;
+    const char *method, *host, *path;
+    const char *x[2], *y; /* values of its header fields; NULL: none */
 };
+
+static void random_request(struct peer *peer)
+{
+    static const char *const methods[] = {"GET", "PUT", "POST"};
+    static const char *const hosts[] = {"a.example", "A.EXAMPLE:80", "c.example.", "b", ""};
+    static const char *const paths[] = {"/",    "/a", "/a/",    "/a/b",   "/a/b/c", "/a/bc",
+                                        "/b/a", "*",  "/s.S/M", "/s.S/N", ""};
+    static const char *const values[] = {NULL, NULL, "1", "12", "2"};
+    peer->is_http = below(5) > 0;
+    peer->method = methods[below(3)];
+    peer->host = hosts[below(5)];
+    peer->path = paths[below(11)];
+    peer->x[0] = values[below(5)];
+    peer->x[1] = values[below(5)];
+    peer->y = values[below(5)];
+}
 
 static struct peer random_peer(void)
 {
@@ -89,6 +130,7 @@ static struct peer random_peer(void)
         snprintf(peer.identity, sizeof(peer.identity), "spiffe://d/ns/%s/sa/%s", peer.namespace,
                  strchr(peer.account, '/') + 1);
     }
+    random_request(&peer);
     return peer;
 }
 
@@ -144,13 +186,119 @@ static bool slow_from(const Outrigger__V1__AccessRule *rule, const struct peer *
     return found;
 }
 
-static bool slow_to(const Outrigger__V1__AccessRule *rule, unsigned port)
+/* What ends with a slash and a star is what stands before both, too. */
+static bool slow_path(char *const *list, size_t n, const char *path)
+{
+    bool found = false;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(list[i]);
+        bool is_star = list[i][len - 1] == '*';
+        found = found || strcmp(list[i], path) == 0 ||
+                (is_star && strncmp(list[i], path, len - 1) == 0) ||
+                (is_star && len > 2 && list[i][len - 2] == '/' && strlen(path) == len - 2 &&
+                 strncmp(list[i], path, len - 2) == 0);
+    }
+    return found;
+}
+
+static bool slow_grpc(char *const *list, size_t n, const char *path)
+{
+    bool found = false;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(list[i]);
+        bool is_star = list[i][len - 1] == '*';
+        found = found || (path[0] == '/' && (is_star ? strncmp(list[i], path + 1, len - 1) == 0
+                                                     : strcmp(list[i], path + 1) == 0));
+    }
+    return found;
+}
+
+static bool slow_method(char *const *list, size_t n, const char *method)
+{
+    bool found = false;
+    for (size_t i = 0; i < n; i++)
+        found = found || strcmp(list[i], method) == 0;
+    return found;
+}
+
+static bool slow_host(char *const *list, size_t n, const char *authority)
+{
+    bool found = false;
+    char host[64];
+    snprintf(host, sizeof(host), "%s", authority);
+    host[strcspn(host, ":")] = '\0';
+    if (*host && host[strlen(host) - 1] == '.')
+        host[strlen(host) - 1] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(list[i]), host_len = strlen(host);
+        found = found || strcasecmp(list[i], host) == 0 ||
+                (list[i][0] == '*' && host_len > len - 1 &&
+                 strcasecmp(host + host_len - (len - 1), list[i] + 1) == 0);
+    }
+    return found;
+}
+
+static bool slow_value(const Outrigger__V1__HeaderCondition *header, const char *value)
+{
+    bool found = value && header->n_values == 0;
+    for (size_t i = 0; value && i < header->n_values; i++) {
+        size_t len = strlen(header->values[i]);
+        found = found ||
+                (header->values[i][len - 1] == '*' ? strncmp(header->values[i], value, len - 1) == 0
+                                                   : strcmp(header->values[i], value) == 0);
+    }
+    return found;
+}
+
+static bool slow_header(const Outrigger__V1__HeaderCondition *header, const struct peer *peer)
+{
+    return strcmp(header->name, "x") == 0
+               ? slow_value(header, peer->x[0]) || slow_value(header, peer->x[1])
+               : slow_value(header, peer->y);
+}
+
+/* -1: there is no such condition. */
+static int slow_request(const Outrigger__V1__AccessTarget *to, const struct peer *peer)
+{
+    bool ok = true, has_any = to->n_headers || to->n_not_headers;
+#define KIND(field, fn, have)                                                                      \
+    has_any = has_any || to->n_##field || to->n_not_##field;                                       \
+    ok = ok && (to->n_##field == 0 || fn(to->field, to->n_##field, have));                         \
+    ok = ok && !fn(to->not_##field, to->n_not_##field, have)
+    KIND(paths, slow_path, peer->path);
+    KIND(grpc_methods, slow_grpc, peer->path);
+    KIND(methods, slow_method, peer->method);
+    KIND(hosts, slow_host, peer->host);
+#undef KIND
+    for (size_t i = 0; i < to->n_headers; i++)
+        ok = ok && slow_header(to->headers[i], peer);
+    for (size_t i = 0; i < to->n_not_headers; i++)
+        ok = ok && !slow_header(to->not_headers[i], peer);
+    return has_any ? ok : -1;
+}
+
+static bool slow_ports(const Outrigger__V1__AccessTarget *to, unsigned port)
+{
+    return (to->n_ports == 0 || slow_port(to->ports, to->n_ports, port)) &&
+           !slow_port(to->not_ports, to->n_not_ports, port);
+}
+
+static bool slow_covers(const Outrigger__V1__AccessRule *rule, unsigned port)
+{
+    bool found = rule->n_to == 0;
+    for (size_t i = 0; i < rule->n_to; i++)
+        found = found || slow_ports(rule->to[i], port);
+    return found;
+}
+
+static bool slow_to(const Outrigger__V1__AccessRule *rule, const struct peer *peer, int action)
 {
     bool found = rule->n_to == 0;
     for (size_t i = 0; i < rule->n_to; i++) {
-        const Outrigger__V1__AccessTarget *to = rule->to[i];
-        found = found || ((to->n_ports == 0 || slow_port(to->ports, to->n_ports, port)) &&
-                          !slow_port(to->not_ports, to->n_not_ports, port));
+        int request = slow_request(rule->to[i], peer);
+        if (request >= 0 && !peer->is_http)
+            request = action != 1; /* fails closed */
+        found = found || (slow_ports(rule->to[i], peer->port) && request != 0);
     }
     return found;
 }
@@ -168,8 +316,9 @@ static void slow_check(Outrigger__V1__AccessPolicy *const *policies, size_t n,
         const Outrigger__V1__AccessPolicy *p = policies[i];
         bool covers = p->n_rules == 0, matches = false;
         for (size_t j = 0; j < p->n_rules; j++) {
-            covers = covers || slow_to(p->rules[j], peer->port);
-            matches = matches || (slow_to(p->rules[j], peer->port) && slow_from(p->rules[j], peer));
+            covers = covers || slow_covers(p->rules[j], peer->port);
+            matches = matches ||
+                      (slow_to(p->rules[j], peer, (int)p->action) && slow_from(p->rules[j], peer));
         }
         if (p->action == 4 || (p->action == 2 && matches)) {
             denied = p->name;
@@ -193,10 +342,60 @@ static void slow_check(Outrigger__V1__AccessPolicy *const *policies, size_t n,
              audited && !denied ? audited : "-");
 }
 
+struct request {
+    struct arena arena;
+    struct head head;
+    struct access_request request;
+};
+
+static void make_request(struct request *out, const struct peer *peer)
+{
+    *out = (struct request){
+        .request = {.identity = slice_str(peer->identity), .source = peer->ip, .port = peer->port}};
+    if (!peer->is_http)
+        return;
+    head_init(&out->head, &out->arena);
+    out->head.method = slice_str(peer->method);
+    out->head.authority = slice_str(peer->host);
+    out->request.path = slice_str(peer->path);
+    out->request.head = &out->head;
+    const char *fields[][2] = {{"x", peer->x[0]}, {"y", peer->y}, {"x", peer->x[1]}};
+    for (size_t i = 0; i < 3; i++)
+        if (fields[i][1])
+            assert_true(head_add(&out->head, slice_str(fields[i][0]), slice_str(fields[i][1])));
+}
+
+static unsigned seen[ACCESS_NOT_UNDERSTOOD + 1], outlooks[ACCESS_DEPENDS + 1];
+
+static void compare(const struct access_policies *access,
+                    Outrigger__V1__AccessPolicy *const *policies, size_t n,
+                    enum default_access otherwise, const struct peer *peer)
+{
+    struct request request;
+    char fast[128], slow[128];
+    make_request(&request, peer);
+    struct access_verdict got = access_check(access, &request.request), before;
+    snprintf(fast, sizeof(fast), "%s %s %s", access_why_name(got.why),
+             got.policy ? got.policy : "-", got.audit_policy ? got.audit_policy : "-");
+    slow_check(policies, n, otherwise, peer, slow, sizeof(slow));
+    assert_string_equal(fast, slow);
+    seen[got.why]++;
+    /* What was said of the connection is not turned round by a request. */
+    enum access_outlook outlook = access_check_connection(access, &request.request, &before);
+    if (outlook == ACCESS_NEVER)
+        assert_false(got.is_allowed || before.is_allowed);
+    if (outlook == ACCESS_ALWAYS) {
+        assert_int_equal(got.why, before.why);
+        assert_true(got.is_allowed && before.is_allowed);
+        assert_int_equal(got.audit_policy != NULL, before.audit_policy != NULL);
+    }
+    outlooks[outlook]++;
+    arena_fini(&request.arena);
+}
+
 static void both_say_the_same(void **state)
 {
     (void)state;
-    unsigned seen[ACCESS_NOT_UNDERSTOOD + 1] = {0};
     for (unsigned round = 0; round < ROUNDS; round++) {
         Outrigger__V1__AccessPolicy *policies[5];
         struct err err;
@@ -208,15 +407,7 @@ static void both_say_the_same(void **state)
         /* `unauthenticated` beside a namespace is refused at the door. */
         for (unsigned i = 0; access && i < REQUESTS; i++) {
             struct peer peer = random_peer();
-            struct access_request request = {
-                .identity = slice_str(peer.identity), .source = peer.ip, .port = peer.port};
-            struct access_verdict got = access_check(access, &request);
-            char fast[128], slow[128];
-            snprintf(fast, sizeof(fast), "%s %s %s", access_why_name(got.why),
-                     got.policy ? got.policy : "-", got.audit_policy ? got.audit_policy : "-");
-            slow_check(policies, n, otherwise, &peer, slow, sizeof(slow));
-            assert_string_equal(fast, slow);
-            seen[got.why]++;
+            compare(access, policies, n, otherwise, &peer);
         }
         access_free(access);
         for (unsigned i = 0; i < n; i++)
@@ -224,6 +415,8 @@ static void both_say_the_same(void **state)
     }
     for (unsigned why = 0; why <= ACCESS_NOT_UNDERSTOOD; why++)
         assert_true(seen[why] > 100); /* or the inputs prove little */
+    for (unsigned outlook = 0; outlook <= ACCESS_DEPENDS; outlook++)
+        assert_true(outlooks[outlook] > 1000);
 }
 
 int main(void)
