@@ -70,17 +70,23 @@ static bool has_no_framing(const struct head *head)
     return head->status == 204 || head->status / 100 == 1;
 }
 
+/* Whatever the fields say: what followed would be taken for the next message. */
+static bool has_no_body(const struct head *head)
+{
+    return has_no_framing(head) || head->status == 304;
+}
+
 static bool framing_ok(const struct head *head, const struct h1_write *how)
 {
     switch (how->framing) {
     case H1_NO_BODY:
         return head->status != 101;
     case H1_LENGTH:
-        return head->content_length >= 0 && !has_no_framing(head);
+        return head->content_length >= 0 && !has_no_body(head);
     case H1_CHUNKED:
-        return !has_no_framing(head);
+        return !has_no_body(head);
     case H1_UNTIL_CLOSE:
-        return head->status > 0 && !has_no_framing(head);
+        return head->status > 0 && !has_no_body(head);
     case H1_TUNNEL:
         return head->status == 101 ? h1_protocol_may_pass(head->upgrade) : head->status / 100 == 2;
     }

@@ -14,8 +14,8 @@
 /*
  * What the codec decides and the head does not say. Framing: H1_LENGTH writes the head's
  * content_length; H1_NO_BODY writes it too when it is set (an answer to HEAD, 304), and 0 never
- * by itself. 1xx and 204 never get any. H1_TUNNEL: a 101 with the head's upgrade, or 2xx to
- * CONNECT. H1_UNTIL_CLOSE: a response; always says close.
+ * by itself. 1xx and 204 never get any, 304 no other framing. H1_TUNNEL: a 101 with the head's
+ * upgrade, or 2xx to CONNECT. H1_UNTIL_CLOSE: a response; always says close.
  */
 struct h1_write {
     enum h1_framing framing;
