@@ -73,6 +73,12 @@ static bool output_push_gathered(struct output *output)
     return is_good;
 }
 
+void output_push_now(struct output *output)
+{
+    if (output->state == CONN_SENT)
+        (void)!output_push_gathered(output);
+}
+
 /* The ceiling is below the size so that buf never asks for other memory, even for a NUL. */
 static bool output_take_buffer(struct output *output)
 {

@@ -67,6 +67,9 @@ bool output_add(struct output *output, struct slice data);
  */
 struct buf *output_room(struct output *output, size_t len);
 
+/* What was gathered leaves now: last words before the connection is closed. */
+void output_push_now(struct output *output);
+
 /* More waits than limits->output_high_bytes: on_drained will be told. */
 bool output_is_high(struct output *output);
 /* Bytes not yet taken by the socket. */
