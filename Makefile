@@ -96,9 +96,11 @@ CONTROLLER_SRC := $(addprefix controller/, \
 # The corridor of a connection, then what it is decided by, then what looks on.
 PROXY_SRC := $(addprefix proxy/, \
     main.c options.c process.c worker.c workspace.c \
-    accept/listener.c \
-    tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
-    detect/client_hello.c tls/tls_layer.c tls/mesh_handshake.c detect/protocol.c \
+    accept/listener.c accept/loop.c \
+    tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_peek.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
+    downstream.c request.c request_edit.c request_inbound.c request_outbound.c request_upstream.c \
+    request_relay.c request_answer.c request_record.c \
+    detect/client_hello.c detect/port_memory.c tls/tls_layer.c tls/mesh_handshake.c detect/protocol.c \
     route/path.c \
     policy/access.c policy/access_match.c policy/access_index.c policy/access_covers.c \
     policy/access_build.c policy/access_values.c policy/access_describe.c \
@@ -109,7 +111,7 @@ PROXY_SRC := $(addprefix proxy/, \
     codec/h1_receive.c codec/h1_stream.c \
     codec/h2_server.c codec/h2_client.c codec/h2_session.c codec/h2_callbacks.c codec/h2_stream.c \
     codec/h2_times.c codec/h2_head.c codec/h2_glitch.c codec/output.c codec/queue.c codec/slabs.c \
-    telemetry/telemetry.c telemetry/metrics.c \
+    telemetry/telemetry.c telemetry/request_reason.c telemetry/metrics.c \
     control/control.c control/identity.c control/certify.c control/mesh_tls.c \
     control/discovery.c control/request.c control/resources.c \
     snapshot.c config/workload.c config/service.c config/endpoints.c wire.c) \

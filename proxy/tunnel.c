@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/original_dst.h"
+#include "proxy/accept/loop.h"
 
 static enum tunnel_step (*const tunnel_steps[])(struct tunnel *) = {
 #define X(step, name, function) [step] = function,
@@ -172,19 +173,10 @@ static void tunnel_judge_endpoint(struct tunnel *tunnel, enum reason reason)
                         clock_now_ns());
 }
 
-enum tunnel_step tunnel_end(struct tunnel *tunnel, enum reason reason)
+enum tunnel_step tunnel_vanish(struct tunnel *tunnel)
 {
-    if (tunnel->step == STEP_ENDED)
-        return STEP_ENDED;
     struct workspace *workspace = tunnel->workspace;
-    tunnel_record_end(tunnel, reason);
-    tunnel_judge_endpoint(tunnel, reason);
-    /* A TLS failure while relaying, or on the way out, cuts the other side's stream. */
-    bool is_reset = ends_by_reset(reason) || tunnel->step == STEP_RELAY;
-    bool is_cut = reason != REASON_DONE && (is_reset || tunnel->direction == DIRECTION_OUTBOUND);
     tunnel->step = STEP_ENDED;
-    conn_close(&tunnel->client, is_cut);
-    conn_close(&tunnel->server, reason != REASON_DONE && is_reset);
     timer_cancel(&workspace->timers, &tunnel->timer);
     waits_leave(&workspace->waits, &tunnel->waiter);
     attempts_end(&tunnel->attempts);
@@ -198,6 +190,21 @@ enum tunnel_step tunnel_end(struct tunnel *tunnel, enum reason reason)
     graveyard_park(&workspace->graveyard, &tunnel->grave, tunnel_free);
     workspace->tunnel_ended(workspace);
     return STEP_ENDED;
+}
+
+enum tunnel_step tunnel_end(struct tunnel *tunnel, enum reason reason)
+{
+    if (tunnel->step == STEP_ENDED)
+        return STEP_ENDED;
+    tunnel_record_end(tunnel, reason);
+    tunnel_judge_endpoint(tunnel, reason);
+    /* A TLS failure while relaying, or on the way out, cuts the other side's stream. */
+    bool is_reset = ends_by_reset(reason) || tunnel->step == STEP_RELAY;
+    bool is_cut = reason != REASON_DONE && (is_reset || tunnel->direction == DIRECTION_OUTBOUND);
+    tunnel->step = STEP_ENDED;
+    conn_close(&tunnel->client, is_cut);
+    conn_close(&tunnel->server, reason != REASON_DONE && is_reset);
+    return tunnel_vanish(tunnel);
 }
 
 void tunnel_end_all(struct workspace *workspace, enum reason reason)
@@ -228,17 +235,8 @@ enum reason tunnel_tls_failed(struct tunnel *tunnel, const struct tls_layer *tls
 
 bool tunnel_is_loop(const struct tunnel *tunnel, const struct sockaddr_any *address)
 {
-    const struct worker_settings *settings = tunnel->workspace->settings;
-    uint16_t port = addr_port(address);
-    bool is_ours = port == settings->inbound_port || port == settings->outbound_port ||
-                   (port == settings->admin_port && tunnel->direction == DIRECTION_OUTBOUND);
-    if (!is_ours)
-        return false;
-    struct ip ip = addr_ip(address);
-    if (ip_is_special(&ip) || tunnel_is_self(tunnel, address))
-        return true;
-    struct sockaddr_any local = {.len = sizeof(local.in6)};
-    return getsockname(tunnel->client.fd, &local.sa, &local.len) == 0 && addr_eq(&local, address);
+    return loop_is_loop(tunnel->workspace->settings, tunnel->workload, tunnel->direction,
+                        tunnel->client.fd, address);
 }
 
 /* The connection itself is counted already. */
@@ -279,8 +277,7 @@ const struct sockaddr_any *tunnel_upstream(const struct tunnel *tunnel)
 
 bool tunnel_is_self(const struct tunnel *tunnel, const struct sockaddr_any *address)
 {
-    struct ip ip = addr_ip(address);
-    return tunnel->workload && workload_has_address(tunnel->workload, &ip);
+    return loop_is_self(tunnel->workload, address);
 }
 
 uint64_t tunnel_connect_timeout_ms(const struct tunnel *tunnel)

@@ -15,7 +15,7 @@ enum tunnel_step tunnel_inbound_destination(struct tunnel *tunnel)
     if (!tunnel->workload)
         return tunnel_end(tunnel, REASON_NOT_READY);
     tunnel->mtls_mode = workload_mtls_mode(tunnel->workload, addr_port(&tunnel->destination));
-    return tunnel->mtls_mode == MTLS_DISABLED ? STEP_AUTHORIZE : STEP_DETECT;
+    return tunnel->mtls_mode == MTLS_DISABLED ? STEP_PEEK : STEP_DETECT;
 }
 
 /* What is left until accept + handshake_timeout; at least 1. */
@@ -41,7 +41,7 @@ static enum tunnel_step tunnel_go_plain(struct tunnel *tunnel, bool is_applicati
     tunnel->is_application_tls = is_application_tls;
     if (tunnel->mtls_mode == MTLS_STRICT)
         return tunnel_end(tunnel, REASON_PLAINTEXT_REFUSED);
-    return STEP_AUTHORIZE;
+    return is_application_tls ? STEP_AUTHORIZE : STEP_PEEK;
 }
 
 /*
@@ -57,7 +57,7 @@ static enum tunnel_step tunnel_hear_silence(struct tunnel *tunnel)
         tunnel_set_timer(tunnel, handshake_left_ms(tunnel));
         return STEP_WAIT;
     }
-    tunnel->is_silent = true;
+    tunnel->is_silent = tunnel->is_unheard = true;
     return tunnel_go_plain(tunnel, false);
 }
 
@@ -66,7 +66,8 @@ static enum tunnel_step tunnel_detect_timeout(struct tunnel *tunnel)
     if (tunnel->mtls_mode == MTLS_STRICT)
         return tunnel_end(tunnel, REASON_TLS_TIMEOUT);
     if (buf_len(&tunnel->client.early) == 0)
-        return tunnel_hear_silence(tunnel);
+        return tunnel_is_http_port(tunnel) ? tunnel_end(tunnel, REASON_IDLE_TIMEOUT)
+                                           : tunnel_hear_silence(tunnel);
     return tunnel_go_plain(tunnel, false); /* began like TLS, and then nothing */
 }
 
@@ -97,9 +98,10 @@ enum tunnel_step tunnel_detect(struct tunnel *tunnel)
 {
     const struct worker_settings *settings = tunnel->workspace->settings;
     if (!tunnel->is_entered) {
-        bool is_permissive = tunnel->mtls_mode == MTLS_PERMISSIVE;
-        tunnel_set_timer(tunnel, is_permissive ? settings->detect_timeout_ms
-                                               : settings->handshake_timeout_ms);
+        tunnel_set_timer(tunnel, tunnel->mtls_mode != MTLS_PERMISSIVE
+                                     ? settings->handshake_timeout_ms
+                                 : tunnel_is_http_port(tunnel) ? settings->idle_timeout_ms
+                                                               : settings->detect_timeout_ms);
         conn_resume(&tunnel->client);
         return STEP_WAIT;
     }
@@ -119,6 +121,15 @@ enum tunnel_step tunnel_detect(struct tunnel *tunnel)
     default:
         return tunnel_end(tunnel, REASON_CLIENT_RESET);
     }
+}
+
+/* What is spoken inside was said by the peer, in the handshake. */
+static enum tunnel_step tunnel_secured(struct tunnel *tunnel)
+{
+    enum mesh_alpn alpn = mesh_handshake_alpn(tunnel->client.tls);
+    tunnel->is_unheard = false;
+    tunnel->is_http_2 = alpn == MESH_ALPN_H2;
+    return alpn == MESH_ALPN_H2 || alpn == MESH_ALPN_HTTP_1_1 ? STEP_HTTP : STEP_AUTHORIZE;
 }
 
 enum tunnel_step tunnel_terminate(struct tunnel *tunnel)
@@ -149,7 +160,7 @@ enum tunnel_step tunnel_terminate(struct tunnel *tunnel)
     }
     conn_pause(&tunnel->client);
     mesh_handshake_done(workspace->telemetry);
-    return STEP_AUTHORIZE;
+    return tunnel_secured(tunnel);
 }
 
 static void tunnel_log_audit(const struct tunnel *tunnel, const struct access_verdict *verdict,

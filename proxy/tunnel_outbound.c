@@ -1,11 +1,10 @@
 /*
- * The steps of a connection that the application makes, up to the endpoint. None of its bytes is
- * read before the relay: until then it may be sent anywhere.
+ * The steps of a connection that the application makes, up to the endpoint; between `discover` and
+ * `route` it may turn out to be HTTP (tunnel_peek.c).
  */
 #include "proxy/tunnel_parts.h"
 
 #include "common/clock.h"
-#include "common/jitter.h"
 
 enum tunnel_step tunnel_outbound_destination(struct tunnel *tunnel)
 {
@@ -69,7 +68,7 @@ enum tunnel_step tunnel_discover(struct tunnel *tunnel)
     }
     tunnel_hold_snapshot(tunnel);
     tunnel->service = service ? service_hold(service) : NULL;
-    return STEP_ROUTE;
+    return STEP_PEEK;
 }
 
 /* A pod's call to itself: its own inbound policy decides, with its own identity. */
@@ -81,20 +80,6 @@ static bool tunnel_may_call_self(struct tunnel *tunnel)
     telemetry_add(tunnel->workspace->telemetry, COUNTER_SELF_CALLS, 1);
     struct ip own = addr_ip(upstream);
     return tunnel_is_allowed(tunnel, tunnel->workspace->identity, &own, addr_port(upstream));
-}
-
-static const struct backend *choose_backend(const struct service *service)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < service->n_backends; i++)
-        sum += service->backends[i].weight;
-    if (sum == 0)
-        return NULL;
-    uint64_t at = service->n_backends == 1 ? 0 : jitter_below(sum);
-    const struct backend *backend = service->backends;
-    while (at >= backend->weight)
-        at -= backend++->weight;
-    return backend;
 }
 
 static enum tunnel_step tunnel_pass_through(struct tunnel *tunnel)
@@ -119,9 +104,7 @@ enum tunnel_step tunnel_route(struct tunnel *tunnel)
         return tunnel_end(tunnel, REASON_LIMIT_CONNECTIONS);
     if (service->pod)
         return STEP_BALANCE;
-    const struct backend *backend = choose_backend(service);
-    struct endpoints *endpoints =
-        backend ? snapshot_endpoints(tunnel->snapshot, slice_str(backend->endpoints)) : NULL;
+    struct endpoints *endpoints = balancers_choose(service, tunnel->snapshot);
     if (!endpoints || endpoints->n == 0)
         return tunnel_end(tunnel, REASON_NO_ENDPOINTS);
     tunnel->endpoints = endpoints;

@@ -12,6 +12,8 @@
 #define TUNNEL_STEPS(X)                                                                            \
     X(STEP_OUTBOUND_DESTINATION, "original_destination", tunnel_outbound_destination)              \
     X(STEP_DISCOVER, "discover", tunnel_discover)                                                  \
+    X(STEP_PEEK, "peek", tunnel_peek)                                                              \
+    X(STEP_HTTP, "http", tunnel_http)                                                              \
     X(STEP_ROUTE, "route", tunnel_route)                                                           \
     X(STEP_BALANCE, "balance", tunnel_balance)                                                     \
     X(STEP_INBOUND_DESTINATION, "original_destination", tunnel_inbound_destination)                \
@@ -42,6 +44,9 @@ struct tunnel {
     bool is_application_tls;
     bool is_looked_at;        /* the first bytes of the client have been */
     bool is_silent;           /* inbound: taken for plaintext because nothing was said */
+    bool is_begun;            /* the client has said something that may become HTTP */
+    bool is_unheard;          /* taken for opaque because nothing was said */
+    bool is_http_2;           /* STEP_HTTP: which codec */
     bool is_opened;           /* counted as open in `flow` */
     enum mtls_mode mtls_mode; /* inbound: of the port */
     struct conn client;       /* the side that connected */
@@ -73,6 +78,8 @@ struct tunnel {
 void tunnel_run(struct tunnel *tunnel);
 /* Records, closes both sides and parks the tunnel; twice is nothing. Returns STEP_ENDED. */
 enum tunnel_step tunnel_end(struct tunnel *tunnel, enum reason reason);
+/* Parks what is left after the client's connection was handed over; nothing is recorded. */
+enum tunnel_step tunnel_vanish(struct tunnel *tunnel);
 /* The configuration that holds now is the tunnel's from here on. */
 void tunnel_hold_snapshot(struct tunnel *tunnel);
 void tunnel_set_timer(struct tunnel *tunnel, uint64_t delay_ms);
@@ -99,6 +106,11 @@ TUNNEL_STEPS(X)
 /* tunnel_inbound.c: access_check() on `identity`, recorded in the tunnel. */
 bool tunnel_is_allowed(struct tunnel *tunnel, const char *identity, const struct ip *source,
                        uint16_t port) MUST_USE;
+
+/* tunnel_peek.c: does the configuration say that HTTP is spoken? */
+bool tunnel_is_http_port(const struct tunnel *tunnel) MUST_USE;
+/* After the client's silence the server has spoken first: remembered for the next. */
+void tunnel_hear_server_first(struct tunnel *tunnel, struct slice spoken);
 
 /* From the relay back to a step of the corridor. May end the tunnel. */
 void tunnel_resume_at(struct tunnel *tunnel, enum tunnel_step step);

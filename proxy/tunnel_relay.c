@@ -111,6 +111,7 @@ static void relay_input_ended(struct tunnel *tunnel, struct conn *from, struct c
 
 static void relay_count(struct tunnel *tunnel, const struct conn *from, size_t bytes)
 {
+    tunnel->is_unheard = false;
     if (is_client(tunnel, from)) {
         tunnel->bytes_sent += bytes;
         stat_add(&tunnel->flow->bytes_sent, bytes);
@@ -128,6 +129,8 @@ static void relay_move(struct tunnel *tunnel, struct conn *from, struct conn *to
     if (input.data.len) {
         if (!tunnel->is_looked_at && is_client(tunnel, from))
             tunnel_look_at(tunnel, input.data);
+        if (tunnel->is_unheard && !is_client(tunnel, from))
+            tunnel_hear_server_first(tunnel, input.data);
         relay_count(tunnel, from, input.data.len);
         switch (conn_write(to, input.data)) {
         case CONN_SENT:

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/usage.h"
 #include "proxy/accept/listener.h"
+#include "proxy/downstream.h"
 #include "proxy/tunnel.h"
 
 #define LISTENERS       4 /* inbound and outbound, v4 and v6 */
@@ -47,6 +48,7 @@ static void worker_end(struct worker *worker)
     for (size_t i = 0; i < worker->n_listeners; i++)
         listener_close(&worker->listeners[i]);
     tunnel_end_all(&worker->workspace, REASON_DRAINED);
+    downstream_end_all(&worker->workspace, REASON_DRAINED);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -140,10 +142,10 @@ static void *worker_main(void *arg)
     while (worker->state != WORKER_STOPPED) {
         event_base_loop(worker->base, EVLOOP_ONCE);
         workspace_tidy(&worker->workspace);
-        if (worker->state == WORKER_DRAINING && worker->workspace.n_tunnels == 0)
+        if (worker->state == WORKER_DRAINING && workspace_n_connections(&worker->workspace) == 0)
             worker_end(worker);
     }
-    graveyard_bury(&worker->workspace.graveyard);
+    workspace_tidy(&worker->workspace);
     struct stopped_letter *stopped = worker->stopped;
     worker->stopped = NULL;
     mailbox_post(worker->main_box, &stopped->letter);
@@ -320,6 +322,7 @@ static void deliver_drain(struct letter *letter, void *owner)
     if (worker && worker->state != WORKER_STOPPED) {
         struct timeval timeout = clock_timeval_ms(drain->timeout_ms);
         worker->state = WORKER_DRAINING; /* the loop looks whether anything is open */
+        workspace_drain(&worker->workspace);
         event_add(worker->deadline, &timeout);
     }
     free(drain);
@@ -381,11 +384,18 @@ static void deliver_answer(struct letter *letter, void *owner)
     free(inspect);
 }
 
+static json_t *worker_describe_connections(const struct workspace *workspace)
+{
+    json_t *array = tunnel_describe_all(workspace);
+    downstream_describe_all(workspace, array);
+    return array;
+}
+
 static json_t *worker_describe(const struct worker *worker, enum worker_view view)
 {
     switch (view) {
     case WORKER_CONNECTIONS:
-        return tunnel_describe_all(&worker->workspace);
+        return worker_describe_connections(&worker->workspace);
     case WORKER_BALANCERS:
         return balancers_describe(&worker->workspace.balancers);
     case WORKER_TRIMMED_MEMORY:

@@ -4,6 +4,9 @@
 
 #include "common/clock.h"
 #include "common/spiffe.h"
+#include "proxy/downstream.h"
+#include "proxy/request.h"
+#include "proxy/upstream/pool.h"
 #include "common/usage.h"
 
 #define LOG_BURST_LINES 50
@@ -13,16 +16,64 @@
 #define TRIM_MIN_TUNNELS 64
 #define TRIM_DELAY_MS    1000
 
+/* So that after a rotation not all handshakes are made in one moment. */
+#define RENEW_SPREAD_MS 30000
+
+/* How often connections are looked through for those that have become idle, while draining. */
+#define DRAIN_LOOK_MS 250
+
 /* The allocator keeps what it has; a pod that had one bad minute must not pay for it for ever. */
 static void on_trim(struct timer *timer)
 {
     struct workspace *workspace = LIST_ENTRY(timer, struct workspace, trim);
-    if (workspace->n_tunnels > workspace->peak_tunnels / 8) {
+    if (workspace_n_connections(workspace) > workspace->peak_tunnels / 8) {
         timer_set(&workspace->timers, timer, clock_now_ns(), TRIM_DELAY_MS);
         return;
     }
     usage_trim();
-    workspace->peak_tunnels = workspace->n_tunnels;
+    workspace->peak_tunnels = workspace_n_connections(workspace);
+}
+
+static void on_drain_look(struct timer *timer)
+{
+    struct workspace *workspace = LIST_ENTRY(timer, struct workspace, drain_look);
+    downstream_close_idle(workspace);
+    timer_set(&workspace->timers, timer, clock_now_ns(), DRAIN_LOOK_MS);
+}
+
+void workspace_drain(struct workspace *workspace)
+{
+    if (workspace->is_draining)
+        return;
+    workspace->is_draining = true;
+    downstream_drain_all(workspace);
+    pools_drain(workspace->pools);
+    on_drain_look(&workspace->drain_look);
+}
+
+static bool workspace_init_http(struct workspace *workspace)
+{
+    static const struct pool_clients clients = {h1_client_new, h2_client_new};
+    const struct codec_limits *own = &workspace->settings->limits;
+    list_init(&workspace->downstreams);
+    list_init(&workspace->idle_requests);
+    timer_init(&workspace->drain_look, on_drain_look);
+    if (!codec_shared_init(&workspace->codecs, &workspace->conns, &workspace->graveyard,
+                           &workspace->timers, workspace->telemetry,
+                           own->max_streams ? own : &codec_default_limits))
+        return false;
+    workspace->pools = pools_new(workspace, &clients);
+    return workspace->pools != NULL;
+}
+
+static void workspace_fini_http(struct workspace *workspace)
+{
+    if (workspace->pools)
+        pools_free(workspace->pools);
+    graveyard_bury(&workspace->graveyard);
+    if (workspace->codecs.slabs)
+        codec_shared_fini(&workspace->codecs);
+    request_free_idle(workspace);
 }
 
 bool workspace_init(struct workspace *workspace, struct event_base *base,
@@ -39,8 +90,8 @@ bool workspace_init(struct workspace *workspace, struct event_base *base,
     list_init(&workspace->tunnels);
     workspace->snapshot = snapshot_new();
     workspace->identity = calloc(1, 1);
-    if (!conn_shared_init(&workspace->conns, base) || !workspace->snapshot ||
-        !workspace->identity) {
+    if (!conn_shared_init(&workspace->conns, base) || !workspace_init_http(workspace) ||
+        !workspace->snapshot || !workspace->identity) {
         workspace_fini(workspace);
         return false;
     }
@@ -49,7 +100,7 @@ bool workspace_init(struct workspace *workspace, struct event_base *base,
 
 void workspace_fini(struct workspace *workspace)
 {
-    graveyard_bury(&workspace->graveyard);
+    workspace_fini_http(workspace);
     timer_wheel_fini(&workspace->timers);
     waits_fini(&workspace->waits);
     balancers_fini(&workspace->balancers);
@@ -91,13 +142,15 @@ void workspace_publish_tls(struct workspace *workspace, const struct worker_tls 
     svid_tls_drop(workspace->tls.client);
     svid_tls_drop(workspace->tls.server);
     workspace->tls = *tls;
+    pools_renew(workspace->pools, RENEW_SPREAD_MS);
 }
 
 void workspace_tidy(struct workspace *workspace)
 {
+    codec_shared_flush(&workspace->codecs);
     graveyard_bury(&workspace->graveyard);
-    if (workspace->n_tunnels > workspace->peak_tunnels)
-        workspace->peak_tunnels = workspace->n_tunnels;
+    if (workspace_n_connections(workspace) > workspace->peak_tunnels)
+        workspace->peak_tunnels = workspace_n_connections(workspace);
     if (workspace->peak_tunnels >= TRIM_MIN_TUNNELS && !timer_is_set(&workspace->trim))
         timer_set(&workspace->timers, &workspace->trim, clock_now_ns(), TRIM_DELAY_MS);
 }

@@ -44,6 +44,7 @@ struct workspace {
     struct list idle_requests; /* structs of requests that will be used again */
     size_t n_idle_requests;
     bool is_draining;
+    struct timer drain_look;   /* set while it drains */
     struct timer trim;         /* set while there may be memory to give back */
     struct snapshot *snapshot; /* held; never NULL */
     struct worker_tls tls;     /* held */
@@ -67,7 +68,17 @@ void workspace_fini(struct workspace *workspace); /* when the tunnels have ended
 void workspace_publish(struct workspace *workspace, struct snapshot *snapshot);
 void workspace_publish_tls(struct workspace *workspace, const struct worker_tls *tls);
 
-/* Once a turn: frees what has ended; a while after a crowd has gone, its memory goes back. */
+/* Connections that clients have opened, of both kinds. */
+static inline size_t workspace_n_connections(const struct workspace *workspace)
+{
+    return workspace->n_tunnels + workspace->n_downstreams;
+}
+
+/* The process is going to end: HTTP connections are asked to. More may still come. */
+void workspace_drain(struct workspace *workspace);
+
+/* Once a turn: sends what the turn produced; frees what has ended; a while after a crowd has gone,
+ * its memory goes back. */
 void workspace_tidy(struct workspace *workspace);
 
 /* May one more line be written? *suppressed is how many were not since the last that was. */

@@ -10,6 +10,7 @@
 #include "common/slice.h"
 #include "proxy/config/endpoints.h"
 #include "proxy/config/workload.h"
+#include "proxy/detect/port_memory.h"
 
 /*
  * What all workers and all versions of one service share: single atomics, as the design says. Made
@@ -47,6 +48,7 @@ struct service {
     uint64_t idle_timeout_ms;
     uint32_t max_connections;      /* 0: no cap */
     struct service_shared *shared; /* never NULL */
+    struct port_memory opaque;     /* its port alone; the one part that is written later */
 };
 
 /* From the serialized outrigger.v1.Service; NULL with `err` naming the field. Holds `shared`. */

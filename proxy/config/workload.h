@@ -10,6 +10,7 @@
 #include "common/cidr.h"
 #include "common/err.h"
 #include "common/slice.h"
+#include "proxy/detect/port_memory.h"
 #include "proxy/policy/access.h"
 #include "proxy/route/path.h"
 
@@ -60,6 +61,7 @@ struct workload {
     enum egress_mode egress_mode;
     bool access_log;
     struct path_rules path_rules; /* of requests in both directions */
+    struct port_memory opaque; /* the one part that is written later */
 };
 
 /*

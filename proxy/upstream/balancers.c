@@ -36,6 +36,20 @@ struct balancer *balancers_get(struct balancers *balancers, struct endpoints *en
     return balancer;
 }
 
+struct endpoints *balancers_choose(const struct service *service, const struct snapshot *snapshot)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < service->n_backends; i++)
+        sum += service->backends[i].weight;
+    if (sum == 0)
+        return NULL;
+    uint64_t at = service->n_backends == 1 ? 0 : jitter_below(sum);
+    const struct backend *backend = service->backends;
+    while (at >= backend->weight)
+        at -= backend++->weight;
+    return snapshot_endpoints(snapshot, slice_str(backend->endpoints));
+}
+
 void balancers_follow(struct balancers *balancers, const struct snapshot *snapshot)
 {
     MAP_EACH(entry, &balancers->by_name) {

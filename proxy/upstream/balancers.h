@@ -18,6 +18,13 @@ void balancers_fini(struct balancers *balancers);
 /* The balancer of `endpoints`, made if absent. NULL when memory is short. */
 struct balancer *balancers_get(struct balancers *balancers, struct endpoints *endpoints) MUST_USE;
 
+/*
+ * One of the service's backends, by their weights: its endpoints, which the snapshot holds; NULL
+ * when there is no backend or the controller has not told its endpoints.
+ */
+struct endpoints *balancers_choose(const struct service *service,
+                                   const struct snapshot *snapshot) MUST_USE;
+
 /* Brings all up to date. Connections that use an endpoint keep it until they end. */
 void balancers_follow(struct balancers *balancers, const struct snapshot *snapshot);
 

@@ -1,0 +1,70 @@
+/*
+ * An HTTP connection from a client: what is known of it, the codec that speaks on it, its requests
+ * (proxy/request.h). It begins where a tunnel has found out that HTTP is spoken, and lives by
+ * itself, in workspace->downstreams.
+ */
+#ifndef OUTRIGGER_PROXY_DOWNSTREAM_H
+#define OUTRIGGER_PROXY_DOWNSTREAM_H
+
+#include "proxy/workspace.h"
+
+struct downstream {
+    struct list node; /* in workspace->downstreams */
+    struct workspace *workspace;
+    struct codec *codec; /* NULL once it has ended */
+    enum direction direction;
+    bool is_counted; /* against the service's cap */
+    struct list requests;
+    size_t n_requests; /* open */
+    struct sockaddr_any source, destination;
+    char destination_text[ADDR_TEXT_BYTES];
+    char *identity; /* of the client, verified; "" */
+    /*
+     * What the configuration says of the destination: of the newest snapshot at the time of the
+     * latest request. Held; NULL when not known.
+     */
+    struct service *service;
+    uint64_t generation; /* of the snapshot that `service` is from */
+    struct flow_stats *flow;
+    uint64_t opened_ns;
+    struct grave grave;
+};
+
+struct downstream_facts {
+    enum direction direction;
+    const struct sockaddr_any *source, *destination;
+    struct service *service; /* or NULL; is held anew */
+    uint64_t opened_ns;
+    bool is_http_2;
+};
+
+/* Takes over the open connection `client`. False with *reason: it is still the caller's. */
+bool downstream_open(struct workspace *workspace, struct conn *client,
+                     const struct downstream_facts *facts, enum reason *reason) MUST_USE;
+
+/* Brings `service` up to date. Returns it, or NULL. */
+struct service *downstream_service(struct downstream *downstream);
+
+/* The verified identity of who asks: the client's, or outbound the pod's own; "". */
+const char *downstream_source_identity(const struct downstream *downstream);
+/* Does another proxy of the mesh speak on it? */
+static inline bool downstream_is_mesh(const struct downstream *downstream)
+{
+    return downstream->identity[0] != '\0';
+}
+
+/*
+ * Drain: no connection takes requests for longer than it must. HTTP/2 is told at once; an HTTP/1.1
+ * connection is closed behind its next answer, or when it has been silent for a second, because a
+ * request that is on its way when we close is lost.
+ */
+void downstream_drain_all(struct workspace *workspace);
+/* Called now and then while draining. */
+void downstream_close_idle(struct workspace *workspace);
+void downstream_end_all(struct workspace *workspace, enum reason reason);
+
+struct json_t;
+/* Adds them to the array of /connections. */
+void downstream_describe_all(const struct workspace *workspace, struct json_t *array);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * A request that the application makes: which service it is for, and which endpoint of it.
+ */
+#include "proxy/request_parts.h"
+
+#include "common/clock.h"
+#include "proxy/accept/loop.h"
+
+/* Where the request goes. */
+static const struct sockaddr_any *request_target(const struct request *request)
+{
+    return request->endpoint ? &request->endpoint->addr : &request->downstream->destination;
+}
+
+/* A pod's call to itself: its own inbound policy decides, with its own identity. */
+static bool request_may_call_self(struct request *request)
+{
+    const struct sockaddr_any *target = request_target(request);
+    if (!loop_is_self(request->workload, target))
+        return true;
+    telemetry_add(request->workspace->telemetry, COUNTER_SELF_CALLS, 1);
+    return request_is_allowed(request, request->workspace->identity, target, addr_port(target));
+}
+
+static enum request_step request_pass_through(struct request *request)
+{
+    if (request->workload && request->workload->egress_mode == EGRESS_REGISTRY_ONLY)
+        return request_answer(request, REQUEST_REASON_EGRESS_DENIED);
+    telemetry_add(request->workspace->telemetry, COUNTER_PASSTHROUGH, 1);
+    if (!request_may_call_self(request))
+        return request_answer(request, REQUEST_REASON_POLICY_DENIED);
+    return REQUEST_CONNECT;
+}
+
+enum request_step request_route(struct request *request)
+{
+    const struct service *service = request->service;
+    if (!service || !service->is_known)
+        return request_pass_through(request);
+    if (service->pod)
+        return REQUEST_BALANCE;
+    struct endpoints *endpoints = balancers_choose(service, request->workspace->snapshot);
+    if (!endpoints || endpoints->n == 0)
+        return request_answer(request, REQUEST_REASON_NO_ENDPOINTS);
+    request->endpoints = endpoints_hold(endpoints);
+    return REQUEST_BALANCE;
+}
+
+/* The next endpoint that has not been tried, or NULL. */
+static const struct endpoint *request_next_endpoint(struct request *request)
+{
+    struct workspace *workspace = request->workspace;
+    const struct endpoints *pod = request->service->pod;
+    if (pod) /* one endpoint, one attempt */
+        return request->endpoint || pod->n == 0 ? NULL : &pod->list[0];
+    struct balancer *balancer = balancers_get(&workspace->balancers, request->endpoints);
+    if (!balancer) {
+        request->failure = REASON_NO_MEMORY;
+        return NULL;
+    }
+    return attempts_next(&request->attempts, balancer, workspace->settings->connect_attempts,
+                         clock_now_ns());
+}
+
+enum request_step request_balance(struct request *request)
+{
+    bool is_retry = request->endpoint;
+    const struct endpoint *endpoint = request_next_endpoint(request);
+    if (!endpoint)
+        return request_answer(request, request->failure == REASON_DONE
+                                           ? REQUEST_REASON_NO_ENDPOINTS
+                                           : request_reason_of(request->failure));
+    if (is_retry)
+        telemetry_add(request->workspace->telemetry, COUNTER_CONNECT_RETRIES, 1);
+    request->endpoint = endpoint;
+    if (!request_may_call_self(request))
+        return request_answer(request, REQUEST_REASON_POLICY_DENIED);
+    return REQUEST_CONNECT;
+}

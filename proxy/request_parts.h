@@ -1,0 +1,137 @@
+/*
+ * What the files of the request share; nobody else includes it.
+ */
+#ifndef OUTRIGGER_PROXY_REQUEST_PARTS_H
+#define OUTRIGGER_PROXY_REQUEST_PARTS_H
+
+#include "proxy/request.h"
+#include "proxy/route/path.h"
+#include "proxy/telemetry/request_reason.h"
+#include "proxy/upstream/connect.h"
+#include "proxy/upstream/pool.h"
+
+/* Step, its name in logs and on /connections, its function. In the order of the corridor. */
+#define REQUEST_STEPS(X)                                                                           \
+    X(REQUEST_NORMALIZE, "normalize", request_normalize)                                           \
+    X(REQUEST_EDIT_INBOUND, "edit", request_edit_inbound)                                          \
+    X(REQUEST_AUTHORIZE, "authorize", request_authorize)                                           \
+    X(REQUEST_EDIT_OUTBOUND, "edit", request_edit_outbound)                                        \
+    X(REQUEST_ROUTE, "route", request_route)                                                       \
+    X(REQUEST_BALANCE, "balance", request_balance)                                                 \
+    X(REQUEST_CONNECT, "connect", request_connect)                                                 \
+    X(REQUEST_RELAY, "relay", request_relay)
+
+enum request_step {
+#define X(step, name, function) step,
+    REQUEST_STEPS(X)
+#undef X
+        REQUEST_WAIT, /* the same step again when something has happened */
+    REQUEST_ENDED,    /* request_end() was called: nothing more */
+};
+
+/* Between proxies, on an answer of a proxy's own: why. Nobody outside of the mesh sees it. */
+#define REQUEST_REASON_FIELD SLICE_LITERAL("outrigger-reason")
+
+/* How far the answer has come. Only ever forward. */
+enum request_answer {
+    ANSWER_NONE,  /* at most 1xx */
+    ANSWER_BEGUN, /* its head was sent */
+    ANSWER_ENDED,
+};
+
+struct request {
+    struct list node; /* in downstream->requests, or workspace->idle_requests */
+    struct workspace *workspace;
+    struct downstream *downstream;
+    enum request_step step;
+    bool is_entered; /* the step has been run before */
+    bool is_running; /* request_run() is at work */
+    bool has_body;   /* the request's head did not end it */
+    bool is_received;
+    bool is_body_begun;  /* some of it was sent upstream, by this attempt */
+    bool is_must_be_new; /* the next connection: no keep-alive race twice */
+    bool has_raced;      /* it was sent again after one */
+    bool is_tunnel;      /* CONNECT was answered with 2xx, or an upgrade with 101 */
+    bool has_connected;  /* the pool has answered: `up`, or `failure` */
+    bool is_local;       /* the answer is ours */
+    bool is_grpc;
+    unsigned n_retries;
+    enum request_answer answer;
+    enum request_reason reason;
+    enum reason failure;      /* of the last attempt; REASON_DONE: none */
+    enum http_version spoken; /* by the client, at the far edge when it is a proxy that asks */
+    struct stream *down, *up; /* `up` NULL: none, and when the answer is local */
+    struct head *head;        /* of `down` */
+    struct slice method, authority, upgrade; /* as they came */
+    struct slice id;                         /* x-request-id, or empty */
+    struct normal_path path;
+    struct pool_ticket ticket;
+    struct timer timer; /* idle */
+    struct grave grave;
+    struct workload *workload;       /* held; NULL when the controller has not spoken */
+    struct service *service;         /* held; NULL when not known */
+    struct endpoints *endpoints;     /* held; of the chosen backend */
+    const struct endpoint *endpoint; /* NULL: the original destination itself */
+    struct attempts attempts;
+    const char *policy; /* that decided, of `workload`; "" */
+    const char *policy_why;
+    const char *detail;      /* what went wrong, in the arena of `down`; "" */
+    const char *up_protocol; /* "http/1.1", "h2"; "" before */
+    uint16_t status;         /* that the client got; 0: none */
+    int grpc_status;         /* -1: none was seen */
+    uint64_t begun_ns, sent_ns, head_ns, active_ns; /* 0: not yet */
+    uint64_t connect_ns;
+    uint64_t bytes_sent, bytes_received; /* of bodies, from the client's point of view */
+};
+
+/* request.c */
+void request_run(struct request *request);
+/* Back to a step, because what was tried has failed in a way that can be tried again. */
+void request_resume_at(struct request *request, enum request_step step);
+/*
+ * Records, closes both streams (the answer's side with `cut`, NONE when the answer has ended) and
+ * parks the request; twice is nothing. Returns REQUEST_ENDED.
+ */
+enum request_step request_end(struct request *request, enum request_reason reason,
+                              enum stream_cut cut);
+static inline bool request_is_inbound(const struct request *request)
+{
+    return request->downstream->direction == DIRECTION_INBOUND;
+}
+/* Remembers what went wrong, for the log line; copied. */
+void request_set_detail(struct request *request, const char *text);
+const char *request_step_name(enum request_step step);
+
+/* The steps. */
+#define X(step, name, function) enum request_step function(struct request *request);
+REQUEST_STEPS(X)
+#undef X
+
+/* request_inbound.c: access_check() of the request as it is now, recorded in it. */
+bool request_is_allowed(struct request *request, const char *identity,
+                        const struct sockaddr_any *source, uint16_t port) MUST_USE;
+
+/* request_upstream.c */
+/* The pool's answers, while or after the step asks. */
+void request_set_ticket(struct request *request);
+/* What `up` was told before a head of an answer: sends again, or answers. */
+void request_up_failed(struct request *request, enum stream_cut cut, bool is_unprocessed);
+/* Sends it again on a new connection, `is_elsewhere` to another endpoint if there is one. */
+void request_send_again(struct request *request, bool is_elsewhere);
+/* Does the answer's head say that it is worth trying another endpoint? */
+bool request_was_refused(struct request *request, const struct head *head) MUST_USE;
+uint64_t request_connect_timeout_ms(const struct request *request);
+
+/* request_relay.c */
+extern const struct stream_events request_down_events;
+extern const struct stream_events request_up_events;
+
+/* request_answer.c: answers itself and ends, or cuts what has begun. Returns REQUEST_ENDED. */
+enum request_step request_answer(struct request *request, enum request_reason reason);
+
+/* request_record.c: the three moments of a request. */
+void request_record_begin(struct request *request);
+void request_record_head(struct request *request); /* the answer's; status is set */
+void request_record(struct request *request);      /* the end; reason is set */
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * What is told of a request: counters, the access log, /connections.
+ */
+#include "proxy/request_parts.h"
+
+#include <jansson.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+static const char *version_name(enum http_version version)
+{
+    return version == HTTP_2 ? "h2" : version == HTTP_1_1 ? "http/1.1" : "http/1.0";
+}
+
+static const char *request_destination_identity(const struct request *request)
+{
+    if (request_is_inbound(request))
+        return request->workspace->identity;
+    return request->endpoint ? request->endpoint->identity : "";
+}
+
+static const char *request_service_name(const struct request *request)
+{
+    return request->service && request->service->is_known ? request->service->name : "";
+}
+
+void request_record_begin(struct request *request)
+{
+    struct telemetry_shard *telemetry = request->workspace->telemetry;
+    telemetry_add(
+        telemetry,
+        request_is_inbound(request) ? COUNTER_REQUESTS_INBOUND : COUNTER_REQUESTS_OUTBOUND, 1);
+    telemetry_add(telemetry, COUNTER_REQUESTS_OPEN, 1);
+}
+
+void request_record_head(struct request *request)
+{
+    (void)request; /* the time is in head_ns; whoever streams live requests begins here */
+}
+
+static void request_log(const struct request *request, uint64_t now_ns)
+{
+    const struct downstream *downstream = request->downstream;
+    const struct endpoint *endpoint = request->endpoint;
+    char source[ADDR_TEXT_BYTES];
+    LOG(LOG_INFO, "request", LOG_S("direction", direction_name(downstream->direction)),
+        LOG_SL("method", request->method), LOG_SL("path", request->path.path),
+        LOG_SL("authority", request->authority), LOG_I("status", request->status),
+        LOG_I("grpc_status", request->grpc_status),
+        LOG_S("reason", request_reason_word(request->reason)), LOG_S("error", request->detail),
+        LOG_I("duration_us", (now_ns - request->begun_ns) / 1000),
+        LOG_I("head_us", request->head_ns ? (request->head_ns - request->begun_ns) / 1000 : 0),
+        LOG_I("connect_us", request->connect_ns / 1000), LOG_I("retries", request->n_retries),
+        LOG_I("bytes_sent", request->bytes_sent), LOG_I("bytes_received", request->bytes_received),
+        LOG_S("source", addr_format(&downstream->source, source)),
+        LOG_S("source_identity", downstream_source_identity(downstream)),
+        LOG_S("destination", downstream->destination_text),
+        LOG_S("service", request_service_name(request)),
+        LOG_S("endpoint", endpoint ? endpoint->addr_text : ""),
+        LOG_S("destination_identity", request_destination_identity(request)),
+        LOG_S("protocol", version_name(request->head->version)),
+        LOG_S("upstream_protocol", request->up_protocol), LOG_S("policy", request->policy),
+        LOG_S("why", request->policy_why), LOG_SL("request_id", request->id));
+}
+
+void request_record(struct request *request)
+{
+    struct workspace *workspace = request->workspace;
+    telemetry_add(workspace->telemetry, COUNTER_REQUESTS_OPEN, -1);
+    if (request->reason != REQUEST_REASON_NONE && request->reason != REQUEST_REASON_CLIENT_GONE)
+        telemetry_add(workspace->telemetry, COUNTER_REQUESTS_FAILED, 1);
+    if (log_is_on(LOG_INFO) &&
+        (workspace->settings->access_log || (request->workload && request->workload->access_log)))
+        request_log(request, clock_now_ns());
+}
+
+json_t *request_describe(const struct list *node, uint64_t now_ns)
+{
+    const struct request *request = LIST_ENTRY(node, struct request, node);
+    return json_pack("{s:I,s:s,s:s%,s:s%,s:s%,s:i,s:s,s:s,s:I,s:I,s:I,s:I}", "stream",
+                     (json_int_t)request->down->id, "state", request_step_name(request->step),
+                     "method", request->method.ptr, request->method.len, "path",
+                     request->path.path.ptr ? request->path.path.ptr : "", request->path.path.len,
+                     "authority", request->authority.ptr ? request->authority.ptr : "",
+                     request->authority.len, "status", (int)request->status, "endpoint",
+                     request->endpoint ? request->endpoint->addr_text : "", "upstream_protocol",
+                     request->up_protocol, "bytes_sent", (json_int_t)request->bytes_sent,
+                     "bytes_received", (json_int_t)request->bytes_received, "age_ms",
+                     (json_int_t)((now_ns - request->begun_ns) / NS_PER_MS), "idle_ms",
+                     (json_int_t)((now_ns - request->active_ns) / NS_PER_MS));
+}

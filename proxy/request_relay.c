@@ -1,0 +1,177 @@
+/*
+ * The last step: the request's body one way, the answer the other, each as fast as its receiver
+ * takes it. Nothing is kept here: what one side is given goes to the other in the same call.
+ */
+#include "proxy/request_parts.h"
+
+#include "common/clock.h"
+
+#define IS_INTERIM(status) ((status) < 200 && (status) != 101)
+
+static void relay_moved(struct request *request)
+{
+    request->active_ns = clock_now_ns();
+}
+
+/* Is there nothing more to wait for? An answer that has ended ends the exchange, but a tunnel. */
+static bool relay_is_over(const struct request *request)
+{
+    return request->answer == ANSWER_ENDED && (!request->is_tunnel || request->is_received);
+}
+
+static void relay_finish(struct request *request)
+{
+    if (relay_is_over(request))
+        request_end(request, REQUEST_REASON_NONE, STREAM_CUT_NONE);
+}
+
+enum request_step request_relay(struct request *request)
+{
+    if (!request->is_entered && request->has_body)
+        stream_resume(request->down);
+    return REQUEST_WAIT;
+}
+
+/* ---- from the client ---- */
+
+static void on_down_data(struct stream *down, struct slice data, bool is_end)
+{
+    struct request *request = down->owner;
+    relay_moved(request);
+    request->bytes_sent += data.len;
+    request->is_body_begun = true;
+    request->is_received = is_end;
+    if (!stream_send_data(request->up, data, is_end) && !is_end)
+        stream_pause(down);
+    if (is_end)
+        relay_finish(request);
+}
+
+static void on_down_trailers(struct stream *down, struct head *trailers)
+{
+    struct request *request = down->owner;
+    relay_moved(request);
+    request->is_body_begun = request->is_received = true;
+    if (!stream_send_trailers(request->up, trailers))
+        request_answer(request, REQUEST_REASON_NO_MEMORY);
+}
+
+static void on_down_reset(struct stream *down, enum stream_cut cut, bool is_unprocessed)
+{
+    (void)is_unprocessed;
+    request_end(down->owner,
+                cut == STREAM_CUT_PROTOCOL || cut == STREAM_CUT_TOO_LARGE ? REQUEST_REASON_MALFORMED
+                : cut == STREAM_CUT_TIMEOUT ? REQUEST_REASON_STREAM_IDLE
+                                            : REQUEST_REASON_CLIENT_GONE,
+                STREAM_CUT_NONE);
+}
+
+static void on_down_drained(struct stream *down)
+{
+    const struct request *request = down->owner;
+    if (request->up && request->answer == ANSWER_BEGUN)
+        stream_resume(request->up);
+}
+
+const struct stream_events request_down_events = {
+    .on_data = on_down_data,
+    .on_trailers = on_down_trailers,
+    .on_reset = on_down_reset,
+    .on_drained = on_down_drained,
+};
+
+/* ---- from the server ---- */
+
+static void relay_see_grpc_status(struct request *request, const struct head *head)
+{
+    const struct field *field = request->is_grpc ? head_find(head, FIELD_GRPC_STATUS) : NULL;
+    if (field && field->value.len >= 1 && field->value.len <= 2)
+        for (size_t i = 0; i < field->value.len; i++)
+            request->grpc_status =
+                (i ? request->grpc_status * 10 : 0) + (field->value.ptr[i] - '0');
+}
+
+static void on_up_head(struct stream *up, struct head *head, bool is_end)
+{
+    struct request *request = up->owner;
+    relay_moved(request);
+    if (IS_INTERIM(head->status)) {
+        if (!stream_send_head(request->down, head, false))
+            request_answer(request, REQUEST_REASON_UPSTREAM_MALFORMED);
+        return;
+    }
+    if (head->status >= 400 && request->endpoint && request->endpoint->identity[0]) {
+        if (request_was_refused(request, head)) {
+            request_send_again(request, true);
+            return;
+        }
+        if (!request_is_inbound(request))
+            head_remove_name(head, REQUEST_REASON_FIELD);
+    }
+    request->status = head->status;
+    request->head_ns = request->active_ns;
+    request->is_tunnel =
+        head->status == 101 || (slice_eq_str(request->method, "CONNECT") && head->status < 300);
+    attempts_connected(&request->attempts, request->head_ns);
+    relay_see_grpc_status(request, head);
+    if (!stream_send_head(request->down, head, is_end)) {
+        request_answer(request, REQUEST_REASON_UPSTREAM_MALFORMED);
+        return;
+    }
+    request->answer = is_end ? ANSWER_ENDED : ANSWER_BEGUN;
+    request_record_head(request);
+    relay_finish(request);
+}
+
+static void on_up_data(struct stream *up, struct slice data, bool is_end)
+{
+    struct request *request = up->owner;
+    relay_moved(request);
+    request->bytes_received += data.len;
+    if (is_end)
+        request->answer = ANSWER_ENDED;
+    if (!stream_send_data(request->down, data, is_end) && !is_end)
+        stream_pause(up);
+    if (is_end)
+        relay_finish(request);
+}
+
+static void on_up_trailers(struct stream *up, struct head *trailers)
+{
+    struct request *request = up->owner;
+    relay_moved(request);
+    relay_see_grpc_status(request, trailers);
+    if (!stream_send_trailers(request->down, trailers)) {
+        request_answer(request, REQUEST_REASON_NO_MEMORY);
+        return;
+    }
+    request->answer = ANSWER_ENDED;
+    relay_finish(request);
+}
+
+static void on_up_reset(struct stream *up, enum stream_cut cut, bool is_unprocessed)
+{
+    struct request *request = up->owner;
+    if (request->answer == ANSWER_NONE) {
+        request_up_failed(request, cut, is_unprocessed);
+    } else {
+        request_set_detail(request, stream_cut_word(cut));
+        request_end(request, REQUEST_REASON_UPSTREAM_CUT,
+                    cut == STREAM_CUT_CANCELLED ? cut : STREAM_CUT_TRUNCATED);
+    }
+}
+
+static void on_up_drained(struct stream *up)
+{
+    const struct request *request = up->owner;
+    if (!request->is_received)
+        stream_resume(request->down);
+}
+
+const struct stream_events request_up_events = {
+    .on_head = on_up_head,
+    .on_data = on_up_data,
+    .on_trailers = on_up_trailers,
+    .on_reset = on_up_reset,
+    .on_drained = on_up_drained,
+};
