@@ -32,6 +32,15 @@ struct proxy_options {
     uint64_t idle_timeout_ms;
     uint64_t handshake_timeout_ms;
     uint64_t detect_timeout_ms;
+    uint64_t head_timeout_ms;
+    uint64_t stream_idle_timeout_ms;
+    uint64_t keepalive_timeout_ms;
+    uint64_t pool_idle_timeout_ms;
+    uint64_t max_line_bytes;
+    uint64_t max_head_bytes;
+    uint64_t max_head_fields;
+    uint64_t max_streams;
+    uint64_t max_glitches;
     uint64_t drain_timeout_ms;
     uint64_t max_connections; /* 0: no cap */
     uint64_t max_services;

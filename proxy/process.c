@@ -154,6 +154,21 @@ static bool start_base(struct process *process, struct err *err)
     return process->box != NULL;
 }
 
+static struct codec_limits http_limits(const struct proxy_options *options)
+{
+    struct codec_limits limits = codec_default_limits;
+    limits.h1.line_bytes = options->max_line_bytes;
+    limits.h1.head_bytes = options->max_head_bytes;
+    limits.h1.n_fields = options->max_head_fields;
+    limits.head_timeout_ms = options->head_timeout_ms;
+    limits.keepalive_timeout_ms = options->keepalive_timeout_ms;
+    limits.stream_idle_timeout_ms = options->stream_idle_timeout_ms;
+    limits.max_streams = (uint32_t)options->max_streams;
+    limits.max_work = 2 * limits.max_streams;
+    limits.max_glitches = (uint32_t)options->max_glitches;
+    return limits;
+}
+
 static bool start_workers(struct process *process, struct err *err)
 {
     const struct proxy_options *options = process->options;
@@ -172,6 +187,8 @@ static bool start_workers(struct process *process, struct err *err)
         .connect_attempts = (unsigned)options->connect_attempts,
         .access_log = options->access_log,
         .max_flows = options->max_metric_labels,
+        .pool_idle_timeout_ms = options->pool_idle_timeout_ms,
+        .limits = http_limits(options),
         .shared = &process->shared,
     };
     process->workers = calloc(options->workers, sizeof(*process->workers));

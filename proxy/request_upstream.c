@@ -12,7 +12,7 @@
  * close after 5 seconds or more of silence, and only some requests may be sent again.
  */
 #define IDLE_HTTP_1_MS 4000
-#define IDLE_HTTP_2_MS 60000
+#define IDLE_MS        60000
 
 uint64_t request_connect_timeout_ms(const struct request *request)
 {
@@ -120,13 +120,19 @@ static bool request_mark(struct request *request, bool is_mesh)
     return head_set(request->head, FIELD_ORIG_PROTO, slice_str(spoken_name(request->spoken)));
 }
 
+static uint64_t request_idle_ms(const struct worker_settings *settings, enum pool_protocol protocol)
+{
+    uint64_t idle_ms = settings->pool_idle_timeout_ms ? settings->pool_idle_timeout_ms : IDLE_MS;
+    return protocol == POOL_HTTP_1_1 && idle_ms > IDLE_HTTP_1_MS ? IDLE_HTTP_1_MS : idle_ms;
+}
+
 static enum request_step request_ask_pool(struct request *request)
 {
     struct workspace *workspace = request->workspace;
     struct pool_key key = request_key(request);
     struct pool_limits limits = {
         .connect_timeout_ms = request_connect_timeout_ms(request),
-        .idle_timeout_ms = key.protocol == POOL_HTTP_2 ? IDLE_HTTP_2_MS : IDLE_HTTP_1_MS,
+        .idle_timeout_ms = request_idle_ms(workspace->settings, key.protocol),
     };
     if (request->upgrade.len && key.protocol == POOL_HTTP_2)
         return request_answer(request, REQUEST_REASON_UPGRADE_REFUSED);

@@ -31,7 +31,8 @@ struct worker_settings {
     bool access_log;               /* one line a connection at its end */
     size_t max_flows;              /* sets of metric labels a worker; 0: 1000 */
 
-    struct codec_limits limits; /* of HTTP; max_streams 0: all of codec_default_limits */
+    uint64_t pool_idle_timeout_ms; /* HTTP upstream; 0: 1 min */
+    struct codec_limits limits;    /* of HTTP; max_streams 0: all of codec_default_limits */
 
     struct worker_shared *shared; /* NULL: each worker counts for itself */
     /* Where a redirected connection was going; NULL: the kernel is asked. For tests and benchmarks.

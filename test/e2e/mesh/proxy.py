@@ -23,6 +23,7 @@ class Proxy(Process):
             "log-format": "json",
             "log-level": "info",
             "access-log": "true",
+            "pool-idle-timeout": "2s",  # or the leak check would wait for what is only warm
         }
         if proxy_uid is None:
             arguments["socket-mark"] = PROXY_MARK
