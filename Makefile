@@ -63,7 +63,7 @@ COMMON_SRC := $(addprefix common/, \
     dns_name.c spiffe.c x509_time.c ed25519.c trust_anchors.c \
     svid_verify.c svid_cache.c svid.c svid_tls.c) \
   $(addprefix common/http/, \
-    chars.c head.c h1_fault.c h1_end.c h1_fields.c h1_target.c h1_parse.c h1_body.c \
+    chars.c head.c pattern.c h1_fault.c h1_end.c h1_fields.c h1_target.c h1_parse.c h1_body.c \
     status_text.c h1_write.c) \
   $(addprefix common/grpc/, \
     status.c metadata.c framing.c answer.c glitch.c \

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "common/http/pattern.h"
 #include "proto/resources.pb-c.h"
 #include "proxy/policy/access_covers.h"
 #include "proxy/policy/access_index.h"
@@ -90,8 +91,9 @@ static bool access_read_headers(struct access_headers *headers,
         headers->n = i + 1;
         if (in[i]->base.n_unknown_fields > 0)
             *is_understood = false;
-        if (!access_header_name_ok(in[i]->name, err) ||
-            !access_read_texts(&header->values, in[i]->values, in[i]->n_values, ACCESS_HEADER_VALUE,
+        if (!pattern_check(PATTERN_HEADER_NAME, slice_str(in[i]->name), err))
+            return err_prefix(err, "%s[%zu].name", field, i);
+        if (!access_read_texts(&header->values, in[i]->values, in[i]->n_values, ACCESS_HEADER_VALUE,
                                "values", err))
             return wire_at(err, "%s[%zu]", field, i);
         header->id = field_name_of(slice_str(in[i]->name));

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/http/pattern.h"
 #include "common/spiffe.h"
-#include "proxy/route/path.h"
 #include "proxy/wire.h"
 
 /* Takes the `*` at the end away, if there is one. */
@@ -56,93 +56,42 @@ static bool access_read_namespace(struct access_text *text, struct err *err)
     return err_set(err, "\"%s\" is not a namespace", text->text);
 }
 
-static bool access_read_method(struct access_text *text, struct err *err)
-{
-    return http_is_token(text->whole) ||
-           err_set(err, "\"%s\" is not a method, such as GET", text->text);
-}
-
-/* What is not in normal form would never be met. A beginning has something after it. */
-static bool access_is_normal(const struct access_text *text)
-{
-    static const struct path_rules rules = {SLASHES_KEEP, false};
-    struct normal_path normal;
-    char *whole = NULL;
-    struct arena arena = {0};
-    int len =
-        asprintf(&whole, "%.*s%s", SLICE_ARG(text->whole), text->match == ACCESS_PREFIX ? "x" : "");
-    bool is_normal =
-        len > 0 && http_is_path(slice_of(whole, (size_t)len)) &&
-        path_normalize(slice_of(whole, (size_t)len), &rules, &arena, &normal) == PATH_OK &&
-        slice_eq(normal.path, slice_of(whole, (size_t)len));
-    arena_fini(&arena);
-    if (len >= 0)
-        free(whole);
-    return is_normal;
-}
-
-/* "*" is any path; so is the one of `OPTIONS *`, which has no other. */
+/* All paths are below "/", and the one that is nothing (of CONNECT) is not. */
 static bool access_read_path(struct access_text *text, struct err *err)
 {
-    if (slice_eq_str(text->whole, "*"))
-        return access_take_star(text, err);
-    if (!access_take_star(text, err))
+    if (!pattern_check(PATTERN_PATH, text->whole, err) || !access_take_star(text, err))
         return false;
-    if (!access_is_normal(text))
-        return err_set(err,
-                       "\"%s\" is not a path in normal form: it begins with / and has no "
-                       "query, no dot segments and no needless escapes",
-                       text->text);
-    /* All paths are below "/", and the one that is nothing (of CONNECT) is not. */
     if (text->match == ACCESS_PREFIX && text->whole.len > 1 &&
-        text->whole.ptr[text->whole.len - 1] == '/') {
+        slice_ends_with(text->whole, SLICE_LITERAL("/"))) {
         text->match = ACCESS_BELOW;
         text->whole.len--;
     }
     return true;
 }
 
-/* Compared with the path, which begins with a slash. */
+/* Kept as a path, which begins with a slash. */
 static bool access_read_grpc_method(struct access_text *text, struct err *err)
 {
-    const char *slash = strchr(text->text, '/');
-    char *path = NULL;
-    if (slash && slash > text->text && slash[1] && !strchr(slash + 1, '/') &&
-        asprintf(&path, "/%s", text->text) < 0)
+    char *path;
+    if (!pattern_check(PATTERN_GRPC_METHOD, text->whole, err))
+        return false;
+    if (asprintf(&path, "/%s", text->text) < 0)
         return err_set(err, "out of memory");
-    if (path) {
-        free(text->text);
-        text->text = path;
-        text->whole = slice_str(path);
-        bool is_whole_service = strcmp(strrchr(path, '/'), "/*") == 0;
-        if ((is_whole_service || !strchr(path, '*')) && access_take_star(text, err) &&
-            access_is_normal(text))
-            return true;
-    }
-    return err_set(err, "\"%s\" is neither package.Service/Method nor package.Service/*",
-                   path ? path + 1 : text->text);
+    free(text->text);
+    text->text = path;
+    text->whole = slice_str(path);
+    return access_take_star(text, err);
 }
 
 static bool access_read_host(struct access_text *text, struct err *err)
 {
+    if (!pattern_check(PATTERN_HOST, text->whole, err))
+        return false;
     if (slice_starts_with(text->whole, SLICE_LITERAL("*."))) {
         text->match = ACCESS_SUFFIX;
         text->whole = slice_sub(text->whole, 1, text->whole.len);
     }
-    struct slice name = slice_sub(text->whole, text->match == ACCESS_SUFFIX, text->whole.len);
-    bool has_port = name.len > 0 && name.ptr[0] != '[' && memchr(name.ptr, ':', name.len);
-    if (http_is_authority(name) && !has_port && !slice_ends_with(name, SLICE_LITERAL(".")) &&
-        !memchr(name.ptr, '*', name.len) &&
-        (name.ptr[0] != '[' || slice_ends_with(name, SLICE_LITERAL("]"))))
-        return true;
-    return err_set(err, "\"%s\" is neither a host name without a port nor *.NAME", text->text);
-}
-
-static bool access_read_value(struct access_text *text, struct err *err)
-{
-    return access_take_star(text, err) &&
-           (text->whole.len == 0 || http_is_field_value(text->whole) ||
-            err_set(err, "\"%s\" cannot be the value of a header field", text->text));
+    return true;
 }
 
 static bool access_read_text(struct access_text *text, enum access_kind kind, struct err *err)
@@ -155,7 +104,7 @@ static bool access_read_text(struct access_text *text, enum access_kind kind, st
     case ACCESS_NAMESPACE:
         return access_read_namespace(text, err);
     case ACCESS_METHOD:
-        return access_read_method(text, err);
+        return pattern_check(PATTERN_METHOD, text->whole, err);
     case ACCESS_PATH:
         return access_read_path(text, err);
     case ACCESS_HOST:
@@ -163,7 +112,7 @@ static bool access_read_text(struct access_text *text, enum access_kind kind, st
     case ACCESS_GRPC_METHOD:
         return access_read_grpc_method(text, err);
     case ACCESS_HEADER_VALUE:
-        return access_read_value(text, err);
+        return pattern_check(PATTERN_HEADER_VALUE, text->whole, err) && access_take_star(text, err);
     }
     return false;
 }
@@ -200,17 +149,4 @@ void access_free_texts(struct access_texts *texts)
     for (size_t i = 0; i < texts->n; i++)
         free(texts->list[i].text);
     free(texts->list);
-}
-
-bool access_header_name_ok(const char *name, struct err *err)
-{
-    struct slice text = slice_str(name);
-    enum field_name id = field_name_of(text);
-    if (!http_is_lower_token(text))
-        return err_set(err, "name: \"%s\" is not a header field's name in lower case", name);
-    if (id == FIELD_HOST)
-        return err_set(err, "name: \"host\" is asked for with hosts");
-    if (slice_eq_str(text, "content-length") || (id && field_name_is_hop_by_hop(id)))
-        return err_set(err, "name: \"%s\" is about the connection and not about the request", name);
-    return true;
 }

@@ -31,7 +31,4 @@ bool access_read_texts(struct access_texts *texts, char *const *in, size_t n, en
                        const char *field, struct err *err) MUST_USE;
 void access_free_texts(struct access_texts *texts);
 
-/* A field name, in lower case, that is among those of a head (common/http/head.h). */
-bool access_header_name_ok(const char *name, struct err *err) MUST_USE;
-
 #endif

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/http/head.h"
+#include "common/http/pattern.h"
 #include "proxy/route/path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -70,9 +72,27 @@ static void check_normal(struct slice target, const struct normal_path *normal,
     check_escapes(normal->path, rules);
 }
 
+/* A pattern that is taken for normal can be met, and what a path becomes can be asked for. */
+static void check_pattern(struct slice target, struct arena *arena)
+{
+    static const struct path_rules keep = {SLASHES_KEEP, false};
+    struct normal_path normal;
+    struct err err;
+    if (target.len == 0 || target.ptr[0] != '/' || memchr(target.ptr, '*', target.len))
+        return;
+    enum path_result result = path_normalize(target, &keep, arena, &normal);
+    if (pattern_check(PATTERN_PATH, target, &err))
+        need(result == PATH_OK && slice_eq(normal.path, target));
+    else if (result == PATH_OK && http_is_path(target))
+        need(pattern_check(PATTERN_PATH, normal.path, &err));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice target = slice_of(data, size);
+    struct arena patterns = {0};
+    check_pattern(target, &patterns);
+    arena_fini(&patterns);
     for (int i = 0; i < 6; i++) {
         struct path_rules rules = {(enum escaped_slashes)(i % 3), i >= 3};
         struct arena arena = {0};
