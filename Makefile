@@ -82,7 +82,7 @@ CONTROLLER_SRC := $(addprefix controller/, \
   $(addprefix controller/source/, manifests.c walk.c watch.c manifest_file.c skipped.c) \
   $(addprefix controller/objects/, \
     yaml_node.c field.c value.c ports.c annotations.c read.c object.c \
-    namespace.c service_account.c pod.c service.c endpoint_slice.c access_policy.c \
+    namespace.c service_account.c pod.c service.c endpoint_slice.c access_target.c access_policy.c \
     traffic_policy.c keys.c store.c problems.c) \
   $(addprefix controller/compile/, \
     compile.c context.c effective.c pod_ports.c protocol.c workload.c access.c \

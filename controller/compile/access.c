@@ -54,6 +54,40 @@ static Outrigger__V1__PortRange **make_ports(struct compile *compile, struct por
     return list;
 }
 
+static Outrigger__V1__HeaderCondition **make_headers(struct compile *compile,
+                                                     struct header_conditions headers)
+{
+    Outrigger__V1__HeaderCondition **list = compile_take(compile, headers.n, sizeof(*list));
+    Outrigger__V1__HeaderCondition *all = compile_take(compile, headers.n, sizeof(*all));
+    for (size_t i = 0; list && all && i < headers.n; i++) {
+        outrigger__v1__header_condition__init(&all[i]);
+        all[i].name = (char *)(uintptr_t)headers.list[i].name;
+        all[i].n_values = headers.list[i].values.n;
+        all[i].values = texts_of(headers.list[i].values);
+        list[i] = &all[i];
+    }
+    return list;
+}
+
+static void fill_request(struct compile *compile, const struct access_target *to,
+                         Outrigger__V1__AccessTarget *target)
+{
+#define TEXTS(name)                                                                                \
+    target->n_##name = to->name.n;                                                                 \
+    target->name = texts_of(to->name);                                                             \
+    target->n_not_##name = to->not_##name.n;                                                       \
+    target->not_##name = texts_of(to->not_##name)
+    TEXTS(methods);
+    TEXTS(paths);
+    TEXTS(hosts);
+    TEXTS(grpc_methods);
+#undef TEXTS
+    target->n_headers = to->headers.n;
+    target->headers = make_headers(compile, to->headers);
+    target->n_not_headers = to->not_headers.n;
+    target->not_headers = make_headers(compile, to->not_headers);
+}
+
 static Outrigger__V1__AccessTarget *make_target(struct compile *compile,
                                                 const struct access_target *to)
 {
@@ -65,6 +99,7 @@ static Outrigger__V1__AccessTarget *make_target(struct compile *compile,
     target->ports = make_ports(compile, to->ports);
     target->n_not_ports = to->not_ports.n;
     target->not_ports = make_ports(compile, to->not_ports);
+    fill_request(compile, to, target);
     return target;
 }
 

@@ -100,6 +100,8 @@ static void merge_levels(const struct levels *levels, struct effective *effectiv
     FIRST_SET(default_access);
     FIRST_SET(egress_mode);
     FIRST_SET(access_log);
+    FIRST_SET(escaped_slashes);
+    FIRST_SET(merge_slashes);
     effective->mtls_mode = merged.mtls_mode ? merged.mtls_mode : MTLS_PERMISSIVE;
     effective->max_connections = merged.max_connections;
     effective->idle_timeout_ms = merged.idle_timeout_ms;
@@ -109,6 +111,8 @@ static void merge_levels(const struct levels *levels, struct effective *effectiv
         merged.default_access ? merged.default_access : DEFAULT_ACCESS_ALLOW;
     effective->egress_mode = merged.egress_mode ? merged.egress_mode : EGRESS_ALLOW_ANY;
     effective->access_log = merged.access_log == TOGGLE_ON;
+    effective->escaped_slashes = merged.escaped_slashes ? merged.escaped_slashes : SLASHES_REJECT;
+    effective->merge_slashes = merged.merge_slashes == TOGGLE_ON;
 }
 
 static int compare_ports(const void *a, const void *b)

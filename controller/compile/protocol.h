@@ -7,9 +7,9 @@
 #include "proto/resources.pb-c.h"
 
 /*
- * From a port's appProtocol, or else from its name, which begins with a protocol: "http",
- * "grpc-web", "mysql-main". UNSPECIFIED when neither says anything that is known, so that the proxy
- * finds out.
+ * From a port's appProtocol, or else from its name, which is a protocol or begins with one and a
+ * '-': "http", "grpc-web", "mysql-main". Case does not matter. UNSPECIFIED when neither says
+ * anything that is known, so that the proxy finds out.
  */
 Outrigger__V1__Protocol protocol_of_port(const char *app_protocol, const char *port_name);
 

@@ -16,6 +16,11 @@ _Static_assert((int)EGRESS_ALLOW_ANY == OUTRIGGER__V1__EGRESS_MODE__ALLOW_ANY &&
                    (int)EGRESS_REGISTRY_ONLY == OUTRIGGER__V1__EGRESS_MODE__REGISTRY_ONLY,
                "egress modes are passed on by their number");
 
+_Static_assert((int)SLASHES_KEEP == OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_KEEP &&
+                   (int)SLASHES_REJECT == OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_REJECT &&
+                   (int)SLASHES_UNESCAPE == OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_UNESCAPE,
+               "what becomes of escaped slashes is passed on by its number");
+
 static void fill_addresses(struct compile *compile, const struct pod *pod,
                            Outrigger__V1__Workload *workload)
 {
@@ -66,6 +71,13 @@ static void fill_mesh(struct compile *compile, const struct effective *effective
     workload->mesh->egress_mode = (Outrigger__V1__EgressMode)effective->egress_mode;
     workload->mesh->discovery_timeout_ms = effective->discovery_timeout_ms;
     workload->mesh->access_log = effective->access_log;
+    workload->mesh->path_rules = compile_take(compile, 1, sizeof(*workload->mesh->path_rules));
+    if (!workload->mesh->path_rules)
+        return;
+    outrigger__v1__path_rules__init(workload->mesh->path_rules);
+    workload->mesh->path_rules->escaped_slashes =
+        (Outrigger__V1__EscapedSlashes)effective->escaped_slashes;
+    workload->mesh->path_rules->merge_slashes = effective->merge_slashes;
 }
 
 ProtobufCMessage *workload_compile(struct compile *compile, struct slice name,

@@ -121,18 +121,6 @@ static void read_source(const struct field *from, const struct object *policy,
     check_unauthenticated(&field, source);
 }
 
-static void read_target(const struct field *to, struct access_target *target)
-{
-    static const char *const names[] = {"ports", "notPorts"};
-    field_allow_only(to, names, COUNT(names));
-    if (to->node->n_children == 0)
-        field_fail(to, "is empty: name ports, or leave out `to` to mean all of them");
-    struct field ports = field_get(to, "ports");
-    target->ports = field_port_list(&ports);
-    struct field not_ports = field_get(to, "notPorts");
-    target->not_ports = field_port_list(&not_ports);
-}
-
 static void *take_list(const struct field *list, size_t max, size_t size)
 {
     size_t n = field_count_some(list);
@@ -159,7 +147,7 @@ static void read_rule(const struct field *field, const struct object *policy,
         read_source(&item, policy, &sources[rule->n_from++]);
     item = (struct field){0};
     while (targets && field_next_item(&to, &item))
-        read_target(&item, &targets[rule->n_to++]);
+        access_target_read(&item, &targets[rule->n_to++]);
     rule->from = sources;
     rule->to = targets;
 }

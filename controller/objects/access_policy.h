@@ -1,13 +1,13 @@
 /*
- * An AccessPolicy (outrigger.dev/v1alpha1): who may connect to which ports of which pods. What the
- * rules mean is said in proto/resources.proto.
+ * An AccessPolicy (outrigger.dev/v1alpha1): who may connect to which ports of which pods, and ask
+ * what of them. What the rules mean is said in proto/resources.proto.
  */
 #ifndef OUTRIGGER_CONTROLLER_OBJECTS_ACCESS_POLICY_H
 #define OUTRIGGER_CONTROLLER_OBJECTS_ACCESS_POLICY_H
 
+#include "controller/objects/access_target.h"
 #include "controller/objects/field.h"
 #include "controller/objects/object.h"
-#include "controller/objects/ports.h"
 #include "controller/objects/value.h"
 
 /* The values are those of proto/resources.proto. */
@@ -23,11 +23,6 @@ struct access_source {
     struct texts not_namespaces;
     struct texts not_ip_blocks;
     bool is_unauthenticated;
-};
-
-struct access_target {
-    struct port_ranges ports;
-    struct port_ranges not_ports;
 };
 
 struct access_rule {

@@ -91,6 +91,21 @@ static void read_outbound(const struct field *outbound, struct traffic_workload 
     workload->discovery_timeout_ms = read_duration(outbound, "discoveryTimeout", DISCOVERY_MAX_MS);
 }
 
+static void read_paths(const struct field *paths, struct traffic_workload *workload)
+{
+    static const char *const names[] = {"escapedSlashes", "mergeSlashes"};
+    static const char *const choices[] = {"Keep", "Reject", "Unescape"};
+    field_allow_only(paths, names, COUNT(names));
+    struct field slashes = field_get(paths, "escapedSlashes");
+    struct field merge = field_get(paths, "mergeSlashes");
+    if (field_is_set(paths) && !field_is_set(&slashes) && !field_is_set(&merge))
+        field_fail(paths, "sets nothing: expected escapedSlashes or mergeSlashes");
+    workload->escaped_slashes =
+        (enum escaped_slashes)(field_choice(&slashes, choices, COUNT(choices)) + 1);
+    if (field_is_set(&merge))
+        workload->merge_slashes = field_bool(&merge, false) ? TOGGLE_ON : TOGGLE_OFF;
+}
+
 static void read_service(const struct field *service, struct traffic_service *out)
 {
     static const char *const names[] = {"connectTimeout", "idleTimeout", "maxConnections",
@@ -130,7 +145,8 @@ static const char *check_target(const struct field *item, const void *context)
 /* Workload settings and service settings do not stand in one policy: each has its own target. */
 static void check_parts(const struct field *spec)
 {
-    static const char *const workload_parts[] = {"selector", "inbound", "outbound", "accessLog"};
+    static const char *const workload_parts[] = {"selector", "inbound", "outbound", "accessLog",
+                                                 "paths"};
     struct field targets = field_get(spec, "targetRefs");
     struct field service = field_get(spec, "service");
     bool has_workload_part = false;
@@ -145,15 +161,16 @@ static void check_parts(const struct field *spec)
     if (field_is_set(&targets) && !field_is_set(&service))
         field_fail(&targets, "need `service`, which says what is set for them");
     if (!field_is_set(&targets) && !has_workload_part)
-        field_fail(spec, "sets nothing: expected inbound, outbound, accessLog, or targetRefs and "
-                         "service");
+        field_fail(spec,
+                   "sets nothing: expected inbound, outbound, accessLog, paths, or targetRefs "
+                   "and service");
 }
 
 void traffic_policy_read(const struct field *root, struct object *object)
 {
     struct traffic_policy *policy = (struct traffic_policy *)object;
-    static const char *const names[] = {"selector",  "inbound",    "outbound",
-                                        "accessLog", "targetRefs", "service"};
+    static const char *const names[] = {"selector", "inbound",    "outbound", "accessLog",
+                                        "paths",    "targetRefs", "service"};
     struct field spec = field_get(root, "spec");
     field_require(&spec);
     field_allow_only(&spec, names, COUNT(names));
@@ -162,6 +179,7 @@ void traffic_policy_read(const struct field *root, struct object *object)
     struct field inbound = field_get(&spec, "inbound");
     struct field outbound = field_get(&spec, "outbound");
     struct field access_log = field_get(&spec, "accessLog");
+    struct field paths = field_get(&spec, "paths");
     struct field targets = field_get(&spec, "targetRefs");
     struct field service = field_get(&spec, "service");
     policy->selector = field_selector(&selector);
@@ -169,6 +187,7 @@ void traffic_policy_read(const struct field *root, struct object *object)
     read_outbound(&outbound, &policy->workload);
     if (field_is_set(&access_log))
         policy->workload.access_log = field_bool(&access_log, false) ? TOGGLE_ON : TOGGLE_OFF;
+    read_paths(&paths, &policy->workload);
     policy->services = field_texts(&targets, check_target, NULL);
     read_service(&service, &policy->service);
 }

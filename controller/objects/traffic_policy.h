@@ -19,6 +19,8 @@ enum default_access {
     DEFAULT_ACCESS_AUDIT
 };
 
+enum escaped_slashes { SLASHES_UNSET, SLASHES_KEEP, SLASHES_REJECT, SLASHES_UNESCAPE };
+
 struct port_mtls {
     uint16_t port;
     enum mtls_setting mode;
@@ -36,6 +38,8 @@ struct traffic_workload {
     enum egress_setting egress_mode;
     uint64_t discovery_timeout_ms;
     enum toggle access_log;
+    enum escaped_slashes escaped_slashes;
+    enum toggle merge_slashes;
 };
 
 /* Of the connections to the Services that it names. */

@@ -52,6 +52,9 @@ static void test_says_who_it_is(void **state)
     assert_string_equal(message->mesh->trust_domain, "cluster.test");
     assert_int_equal(message->mesh->egress_mode, OUTRIGGER__V1__EGRESS_MODE__ALLOW_ANY);
     assert_false(message->mesh->access_log);
+    assert_int_equal(message->mesh->path_rules->escaped_slashes,
+                     OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_REJECT);
+    assert_false(message->mesh->path_rules->merge_slashes);
     assert_int_equal(message->n_access_policies, 0);
     assert_int_equal(message->n_ports, 1); /* neither UDP nor the proxy's own */
     assert_int_equal(message->ports[0]->port, 8080);
@@ -148,9 +151,11 @@ static void test_settings_are_merged_field_by_field(void **state)
     (void)state;
     Outrigger__V1__Workload *message = workload(
         POD MESH("{inbound: {maxConnections: 100, idleTimeout: 5m, defaultAccess: Deny},"
-                 " outbound: {egressMode: RegistryOnly, discoveryTimeout: 3s}, accessLog: true}")
+                 " outbound: {egressMode: RegistryOnly, discoveryTimeout: 3s}, accessLog: true,"
+                 " paths: {escapedSlashes: Unescape, mergeSlashes: true}}")
             SHOP("{inbound: {idleTimeout: 1m, connectTimeout: 250ms},"
-                 " outbound: {discoveryTimeout: 2s}, accessLog: false}"));
+                 " outbound: {discoveryTimeout: 2s}, accessLog: false, paths: {mergeSlashes: "
+                 "false}}"));
     assert_int_equal(message->inbound->max_connections, 100);
     assert_int_equal(message->inbound->idle_timeout_ms, 60000);
     assert_int_equal(message->inbound->connect_timeout_ms, 250);
@@ -158,6 +163,9 @@ static void test_settings_are_merged_field_by_field(void **state)
     assert_int_equal(message->mesh->egress_mode, OUTRIGGER__V1__EGRESS_MODE__REGISTRY_ONLY);
     assert_int_equal(message->mesh->discovery_timeout_ms, 2000);
     assert_false(message->mesh->access_log);
+    assert_int_equal(message->mesh->path_rules->escaped_slashes,
+                     OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_UNESCAPE);
+    assert_false(message->mesh->path_rules->merge_slashes);
     drop(message);
 }
 
@@ -261,6 +269,37 @@ static void test_names_of_owners(void **state)
     }
 }
 
+static void test_conditions_on_requests(void **state)
+{
+    (void)state;
+    Outrigger__V1__Workload *message = workload(
+        POD ACCESS("shop", "a",
+                   "{action: Deny, rules: [{to: [{methods: [GET, PUT], notMethods: [HEAD],"
+                   " paths: [/a, /b/*], notPaths: [/b/c*], hosts: [\"*.shop\"], notHosts: [api],"
+                   " grpcMethods: [s.S/M], notGrpcMethods: [s.T/*],"
+                   " headers: [{name: x-a, values: [\"1\", b*]}, {name: x-b}],"
+                   " notHeaders: [{name: x-c}]}]}]}"));
+    assert_int_equal(message->n_access_policies, 1);
+    const Outrigger__V1__AccessTarget *to = message->access_policies[0]->rules[0]->to[0];
+    assert_int_equal(to->n_methods, 2);
+    assert_string_equal(to->methods[1], "PUT");
+    assert_string_equal(to->not_methods[0], "HEAD");
+    assert_int_equal(to->n_paths, 2);
+    assert_string_equal(to->paths[1], "/b/*");
+    assert_string_equal(to->not_paths[0], "/b/c*");
+    assert_string_equal(to->hosts[0], "*.shop");
+    assert_string_equal(to->not_hosts[0], "api");
+    assert_string_equal(to->grpc_methods[0], "s.S/M");
+    assert_string_equal(to->not_grpc_methods[0], "s.T/*");
+    assert_int_equal(to->n_headers, 2);
+    assert_string_equal(to->headers[0]->name, "x-a");
+    assert_int_equal(to->headers[0]->n_values, 2);
+    assert_string_equal(to->headers[0]->values[1], "b*");
+    assert_int_equal(to->headers[1]->n_values, 0);
+    assert_string_equal(to->not_headers[0]->name, "x-c");
+    drop(message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_settings_are_merged_field_by_field),
         cmocka_unit_test(test_services_say_what_is_spoken),
         cmocka_unit_test(test_access_policies_that_select_it),
+        cmocka_unit_test(test_conditions_on_requests),
         cmocka_unit_test(test_names_of_owners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

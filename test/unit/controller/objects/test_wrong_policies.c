@@ -100,7 +100,8 @@ static const struct wrong access_policies[] = {
      "x.yaml:7: spec.rules[0].from[0].unauthenticated: can never be together with identities, "
      "serviceAccounts or namespaces"},
     {DENY "  - to: [{}]\n",
-     "x.yaml:7: spec.rules[0].to[0]: is empty: name ports, or leave out `to` to mean all of them"},
+     "x.yaml:7: spec.rules[0].to[0]: is empty: name ports, paths or the like, or leave out `to` "
+     "to mean everything"},
     {DENY "  - to: [{port: 80}]\n",
      "x.yaml:7: spec.rules[0].to[0].port: there is no such field; did you mean \"ports\"?"},
     {DENY "  - to: [{ports: 80}]\n",
@@ -119,16 +120,75 @@ static const struct wrong access_policies[] = {
     {DENY "  - to: [{notPorts: [-1]}]\n",
      "x.yaml:7: spec.rules[0].to[0].notPorts[0]: \"-1\" is neither a port (1-65535) nor a range of "
      "ports (9000-9010)"},
-    {DENY "  - to: [{ports: [80], paths: [/a]}]\n",
-     "x.yaml:7: spec.rules[0].to[0].paths: there is no such field; did you mean \"ports\"?"},
+    {DENY "  - to: [{ports: [80], path: [/a]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].path: there is no such field; did you mean \"paths\"?"},
+    {DENY "  - to: [{paths: []}]\n",
+     "x.yaml:7: spec.rules[0].to[0].paths: is empty: leave it out, or name at least one"},
+    {DENY "  - to: [{paths: /a}]\n",
+     "x.yaml:7: spec.rules[0].to[0].paths: is a single value; expected a list"},
+    {DENY "  - to: [{paths: [/a, admin]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].paths[1]: \"admin\" is not a path in normal form: it begins "
+     "with / and has no query, no dot segments and no needless escapes"},
+    {DENY "  - to: [{paths: [\"/a/../b\"]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].paths[0]: \"/a/../b\" is not a path in normal form: it begins "
+     "with / and has no query, no dot segments and no needless escapes"},
+    {DENY "  - to:\n    - paths: [/a]\n    - notPaths: [/a*b]\n",
+     "x.yaml:9: spec.rules[0].to[1].notPaths[0]: \"/a*b\" has a `*` that is not at its end"},
+    {DENY "  - to: [{methods: [get]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].methods[0]: \"get\" has small letters: methods are compared as "
+     "they are, and are written like GET"},
+    {DENY "  - to: [{notMethods: [\"\"]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].notMethods[0]: \"\" is not a method, such as GET"},
+    {DENY "  - to: [{methods: [\"*\"]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].methods[0]: \"*\" is not a method, such as GET"},
+    {DENY "  - to: [{hosts: [\"api:80\"]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].hosts[0]: \"api:80\" is neither a host name without a port nor "
+     "*.NAME"},
+    {DENY "  - to: [{notHosts: [\"*\"]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].notHosts[0]: \"*\" is neither a host name without a port nor "
+     "*.NAME"},
+    {DENY "  - to: [{grpcMethods: [/shop.Cart/Add]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].grpcMethods[0]: \"/shop.Cart/Add\" is neither "
+     "package.Service/Method nor package.Service/*"},
+    {DENY "  - to: [{notGrpcMethods: [shop.Cart]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].notGrpcMethods[0]: \"shop.Cart\" is neither "
+     "package.Service/Method nor package.Service/*"},
+    {DENY "  - to: [{headers: [{}]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].headers[0].name: is missing"},
+    {DENY "  - to: [{headers: [{name: X-Role}]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].headers[0].name: \"X-Role\" is not a header field's name in "
+     "lower case"},
+    {DENY "  - to: [{headers: [{name: host, values: [a]}]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].headers[0].name: \"host\" is asked for with hosts"},
+    {DENY "  - to: [{notHeaders: [{name: connection}]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].notHeaders[0].name: \"connection\" is about the connection and "
+     "not about the request"},
+    {DENY "  - to: [{headers: [{name: x, value: a}]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].headers[0].value: there is no such field; did you mean "
+     "\"values\"?"},
+    {DENY "  - to: [{headers: [{name: x, values: [\"*a\"]}]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].headers[0].values[0]: \"*a\" has a `*` that is not at its end"},
+    {DENY "  - to: [{headers: [{name: x, values: [1]}]}]\n",
+     "x.yaml:7: spec.rules[0].to[0].headers[0].values[0]: 1 is a number, not a text: put it in "
+     "quotes"},
 };
 
 static const struct wrong traffic_policies[] = {
-    {TRAFFIC "  {}\n", "x.yaml:5: spec: sets nothing: expected inbound, outbound, accessLog, or "
-                       "targetRefs and service"},
+    {TRAFFIC "  {}\n",
+     "x.yaml:5: spec: sets nothing: expected inbound, outbound, accessLog, paths, "
+     "or targetRefs and service"},
     {TRAFFIC "  selector: {matchLabels: {app: web}}\n",
-     "x.yaml:5: spec: sets nothing: expected inbound, outbound, accessLog, or targetRefs and "
-     "service"},
+     "x.yaml:5: spec: sets nothing: expected inbound, outbound, accessLog, paths, or "
+     "targetRefs and service"},
+    {TRAFFIC "  paths: {}\n",
+     "x.yaml:5: spec.paths: sets nothing: expected escapedSlashes or mergeSlashes"},
+    {TRAFFIC "  paths: {escapedSlashes: reject}\n",
+     "x.yaml:5: spec.paths.escapedSlashes: \"reject\" is none of Keep, Reject, Unescape"},
+    {TRAFFIC "  paths: {mergeSlashes: 1}\n",
+     "x.yaml:5: spec.paths.mergeSlashes: \"1\" is neither true nor false"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n  service: {connectTimeout: 1s}\n"
+             "  paths: {mergeSlashes: true}\n",
+     "x.yaml:7: spec.paths: cannot stand beside targetRefs: write two policies"},
     {TRAFFIC "  inbounds: {}\n",
      "x.yaml:5: spec.inbounds: there is no such field; did you mean \"inbound\"?"},
     {TRAFFIC "  inbound: {mtls: Strict}\n",

@@ -111,6 +111,8 @@ static void what_is_not_said_has_a_meaning(void **state)
     assert_non_null(w);
     assert_int_equal(w->mtls_mode, MTLS_PERMISSIVE);
     assert_int_equal(w->egress_mode, EGRESS_ALLOW_ANY);
+    assert_int_equal(w->path_rules.escaped_slashes, SLASHES_REJECT);
+    assert_false(w->path_rules.merge_slashes);
     assert_string_equal(w->trust_domain, "");
     assert_int_equal(w->idle_timeout_ms, 0);
     workload_drop(w);
@@ -123,10 +125,14 @@ static void what_is_not_understood_is_stricter(void **state)
     struct err err;
     fixture_init(&f);
     f.mesh.egress_mode = (Outrigger__V1__EgressMode)9;
+    Outrigger__V1__PathRules paths = OUTRIGGER__V1__PATH_RULES__INIT;
+    paths.escaped_slashes = (Outrigger__V1__EscapedSlashes)9;
+    f.mesh.path_rules = &paths;
     f.workload.default_access = (Outrigger__V1__DefaultAccess)9;
     struct workload *w = build(&f, &err);
     assert_non_null(w);
     assert_int_equal(w->egress_mode, EGRESS_REGISTRY_ONLY);
+    assert_int_equal(w->path_rules.escaped_slashes, SLASHES_REJECT);
     struct access_request request = {.port = 80};
     struct access_verdict verdict = access_check(w->access, &request);
     assert_false(verdict.is_allowed);
