@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -45,7 +46,7 @@ struct rig {
     struct buf data; /* joined, until something else happens */
 };
 
-static void rig_flush_data(struct rig *rig, const char *end)
+static inline void rig_flush_data(struct rig *rig, const char *end)
 {
     struct slice data = buf_slice(&rig->data);
     if (data.len > 200)
@@ -63,14 +64,14 @@ static void rig_flush_data(struct rig *rig, const char *end)
         buf_printf(&(rig)->log, __VA_ARGS__);                                                      \
     } while (0)
 
-static void rig_log_fields(struct rig *rig, const struct head *head)
+static inline void rig_log_fields(struct rig *rig, const struct head *head)
 {
     for (size_t i = 0; i < head->n_fields; i++)
         buf_printf(&rig->log, " %.*s=%.*s", SLICE_ARG(head->fields[i].name),
                    SLICE_ARG(head->fields[i].value));
 }
 
-static void rig_on_data(struct stream *stream, struct slice data, bool is_end)
+static inline void rig_on_data(struct stream *stream, struct slice data, bool is_end)
 {
     struct rig *rig = stream->owner;
     assert_true(is_end || data.len);
@@ -79,7 +80,7 @@ static void rig_on_data(struct stream *stream, struct slice data, bool is_end)
         rig_flush_data(rig, " end");
 }
 
-static void rig_on_trailers(struct stream *stream, struct head *trailers)
+static inline void rig_on_trailers(struct stream *stream, struct head *trailers)
 {
     struct rig *rig = stream->owner;
     RIG_LOG(rig, "trailers");
@@ -87,7 +88,7 @@ static void rig_on_trailers(struct stream *stream, struct head *trailers)
     RIG_LOG(rig, "\n");
 }
 
-static void rig_on_reset(struct stream *stream, enum stream_cut cut, bool is_unprocessed)
+static inline void rig_on_reset(struct stream *stream, enum stream_cut cut, bool is_unprocessed)
 {
     struct rig *rig = stream->owner;
     RIG_LOG(rig, "reset %s%s\n", stream_cut_word(cut), is_unprocessed ? " unprocessed" : "");
@@ -95,13 +96,13 @@ static void rig_on_reset(struct stream *stream, enum stream_cut cut, bool is_unp
     stream_close(stream, STREAM_CUT_NONE);
 }
 
-static void rig_on_drained(struct stream *stream)
+static inline void rig_on_drained(struct stream *stream)
 {
     struct rig *rig = stream->owner;
     RIG_LOG(rig, "drained\n");
 }
 
-static void rig_on_closed(void *owner, enum reason reason, const char *detail)
+static inline void rig_on_closed(void *owner, enum reason reason, const char *detail)
 {
     struct rig *rig = owner;
     RIG_LOG(rig, "closed %s%s%s\n", reason_word(reason), detail[0] ? ": " : "", detail);
@@ -110,7 +111,7 @@ static void rig_on_closed(void *owner, enum reason reason, const char *detail)
 
 /* ---- the loop ---- */
 
-static void rig_receive(struct rig *rig)
+static inline void rig_receive(struct rig *rig)
 {
     static char bytes[65536];
     ssize_t n;
@@ -125,14 +126,14 @@ static void rig_receive(struct rig *rig)
 }
 
 /* One turn as the worker makes it. */
-static void rig_turn_once(struct rig *rig)
+static inline void rig_turn_once(struct rig *rig)
 {
     event_base_loop(rig->base, EVLOOP_NONBLOCK);
     codec_shared_flush(&rig->shared);
     graveyard_bury(&rig->graveyard);
 }
 
-static void rig_turn(struct rig *rig)
+static inline void rig_turn(struct rig *rig)
 {
     for (int i = 0; i < 8; i++) {
         size_t before = buf_len(&rig->wire) + buf_len(&rig->log);
@@ -152,7 +153,7 @@ static inline void rig_turn_until_closed(struct rig *rig)
     }
 }
 
-static void rig_send(struct rig *rig, struct slice bytes)
+static inline void rig_send(struct rig *rig, struct slice bytes)
 {
     while (bytes.len) {
         ssize_t n = send(rig->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -166,7 +167,7 @@ static void rig_send(struct rig *rig, struct slice bytes)
 }
 
 /* In steps of `step` bytes; 0: at once. */
-static void rig_send_by(struct rig *rig, struct slice bytes, size_t step)
+static inline void rig_send_by(struct rig *rig, struct slice bytes, size_t step)
 {
     while (bytes.len) {
         struct slice piece = slice_sub(bytes, 0, step ? step : bytes.len);
@@ -175,7 +176,7 @@ static void rig_send_by(struct rig *rig, struct slice bytes, size_t step)
     }
 }
 
-static void rig_assert_text(struct buf *got, const char *expected)
+static inline void rig_assert_text(struct buf *got, const char *expected)
 {
     assert_true(buf_append(got, "", 1));
     assert_string_equal(got->data + got->start, expected);
@@ -188,8 +189,8 @@ typedef struct codec *rig_make(struct codec_shared *shared, struct conn *from,
                                const struct codec_events *events, void *owner);
 
 /* The sockets may be other than a socketpair: what RST means needs TCP. */
-static void rig_make_codec(struct rig *rig, rig_make *make, const struct codec_events *events,
-                           int fds[2])
+static inline void rig_make_codec(struct rig *rig, rig_make *make,
+                                  const struct codec_events *events, int fds[2])
 {
     struct conn conn;
     rig->is_closed = rig->is_eof = rig->is_reset = false;
@@ -204,7 +205,7 @@ static void rig_make_codec(struct rig *rig, rig_make *make, const struct codec_e
     rig_turn(rig);
 }
 
-static void rig_init(struct rig *rig)
+static inline void rig_init(struct rig *rig)
 {
     *rig = (struct rig){.limits = codec_default_limits, .fd = -1};
     buf_init(&rig->log, RIG_MAX_BYTES);
@@ -222,7 +223,23 @@ static void rig_init(struct rig *rig)
                                   rig->telemetry, &rig->limits));
 }
 
-static void rig_open(struct rig *rig, rig_make *make, const struct codec_events *events)
+/* Connected over loopback: a socketpair knows no RST. */
+static inline void rig_tcp_pair(int fds[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    fds[1] = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(connect(fds[1], (struct sockaddr *)&address, len), 0);
+    fds[0] = accept(listener, NULL, NULL);
+    assert_true(fds[0] >= 0);
+    close(listener);
+}
+
+static inline void rig_open(struct rig *rig, rig_make *make, const struct codec_events *events)
 {
     int fds[2];
     rig_init(rig);
@@ -230,7 +247,7 @@ static void rig_open(struct rig *rig, rig_make *make, const struct codec_events 
     rig_make_codec(rig, make, events, fds);
 }
 
-static void rig_end_codec(struct rig *rig)
+static inline void rig_end_codec(struct rig *rig)
 {
     if (rig->fd >= 0)
         close(rig->fd);
@@ -242,7 +259,7 @@ static void rig_end_codec(struct rig *rig)
     graveyard_bury(&rig->graveyard);
 }
 
-static void rig_close(struct rig *rig)
+static inline void rig_close(struct rig *rig)
 {
     rig_end_codec(rig);
     assert_true(list_is_empty(&rig->shared.dirty));
