@@ -53,7 +53,8 @@ static const struct endpoint *request_next_endpoint(struct request *request)
     const struct endpoints *pod = request->service->pod;
     if (pod) /* one endpoint, one attempt */
         return request->endpoint || pod->n == 0 ? NULL : &pod->list[0];
-    struct balancer *balancer = balancers_get(&workspace->balancers, request->endpoints);
+    struct balancer *balancer =
+        balancers_get(&workspace->balancers, BALANCE_REQUESTS, request->endpoints);
     if (!balancer) {
         request->failure = REASON_NO_MEMORY;
         return NULL;

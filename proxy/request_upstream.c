@@ -191,7 +191,9 @@ void request_send_again(struct request *request, bool is_elsewhere)
     telemetry_add(request->workspace->telemetry, COUNTER_REQUEST_RETRIES, 1);
     request->n_retries++;
     request->has_raced |= is_http_1;
-    request->is_must_be_new = true;
+    /* An HTTP/2 connection that goes away has no room: another that has does as well as a new one,
+     * and a server that refuses streams is not to be met with connections. */
+    request->is_must_be_new = is_http_1;
     if (request->has_body)
         stream_pause(request->down);
     stream_close(request->up, STREAM_CUT_CANCELLED);

@@ -118,7 +118,8 @@ static const struct endpoint *tunnel_next_endpoint(struct tunnel *tunnel)
     const struct endpoints *pod = tunnel->service->pod;
     if (pod) /* one endpoint, one attempt */
         return tunnel->endpoint || pod->n == 0 ? NULL : &pod->list[0];
-    struct balancer *balancer = balancers_get(&workspace->balancers, tunnel->endpoints);
+    struct balancer *balancer =
+        balancers_get(&workspace->balancers, BALANCE_CONNECTIONS, tunnel->endpoints);
     if (!balancer) {
         tunnel->failure = REASON_NO_MEMORY;
         return NULL;

@@ -51,6 +51,12 @@ void workspace_drain(struct workspace *workspace)
     on_drain_look(&workspace->drain_look);
 }
 
+static void on_endpoint_gone(void *context, const struct sockaddr_any *address)
+{
+    struct workspace *workspace = context;
+    pools_drain_address(workspace->pools, address);
+}
+
 static bool workspace_init_http(struct workspace *workspace)
 {
     static const struct pool_clients clients = {h1_client_new, h2_client_new};
@@ -63,7 +69,11 @@ static bool workspace_init_http(struct workspace *workspace)
                            own->max_streams ? own : &codec_default_limits))
         return false;
     workspace->pools = pools_new(workspace, &clients);
-    return workspace->pools != NULL;
+    if (!workspace->pools)
+        return false;
+    workspace->balancers.endpoint_gone = on_endpoint_gone;
+    workspace->balancers.context = workspace;
+    return true;
 }
 
 static void workspace_fini_http(struct workspace *workspace)

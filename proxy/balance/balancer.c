@@ -9,8 +9,15 @@
 /* Half of what was learned is forgotten after 10 s * ln 2: a time constant of 10 s. */
 #define HALF_LIFE_NS 6931471806ull
 
-/* Inside a cluster, connect times below this differ by noise and not by merit. */
-#define LATENCY_FLOOR_NS NS_PER_MS
+/*
+ * Below this, latencies differ by noise and not by merit. Inside a cluster the time to connect is
+ * the kernel's and the network's; the time to an answer, of which there are many more, is the
+ * application's, and 200 us are a better one than 800 us.
+ */
+static const uint64_t latency_floor_ns[] = {
+    [BALANCE_CONNECTIONS] = NS_PER_MS,
+    [BALANCE_REQUESTS] = NS_PER_MS / 10,
+};
 
 /* What is known about an address; shared by all versions that have it. */
 struct learned {
@@ -38,6 +45,7 @@ struct generation {
 
 struct balancer {
     struct generation *current;
+    uint64_t floor_ns;
     uint64_t random;
 };
 
@@ -119,12 +127,13 @@ static struct generation *generation_new(struct endpoints *endpoints, const stru
     return generation;
 }
 
-struct balancer *balancer_new(struct endpoints *endpoints, uint64_t seed)
+struct balancer *balancer_new(struct endpoints *endpoints, enum balance kind, uint64_t seed)
 {
     struct map nothing = {0};
     struct balancer *balancer = calloc(1, sizeof(*balancer));
     if (!balancer)
         return NULL;
+    balancer->floor_ns = latency_floor_ns[kind];
     balancer->random = seed;
     balancer->current = generation_new(endpoints, &nothing);
     if (balancer->current)
@@ -179,12 +188,13 @@ static uint64_t learned_latency(const struct learned *learned, uint64_t now_ns)
 }
 
 /* Cost in units that only matter beside another's. `assumed_ns` is for one that was never tried. */
-static uint64_t balanced_cost(const struct balanced *balanced, uint64_t assumed_ns, uint64_t now_ns)
+static uint64_t balanced_cost(const struct balanced *balanced, uint64_t floor_ns,
+                              uint64_t assumed_ns, uint64_t now_ns)
 {
     const struct learned *learned = balanced->learned;
     uint64_t latency = learned->latency_ns ? learned_latency(learned, now_ns) : assumed_ns;
-    if (latency < LATENCY_FLOOR_NS)
-        latency = LATENCY_FLOOR_NS;
+    if (latency < floor_ns)
+        latency = floor_ns;
     unsigned __int128 cost =
         (unsigned __int128)latency * (learned->open + 1ull) * 1024 / balanced->endpoint->weight;
     return cost > UINT64_MAX / 2 ? UINT64_MAX / 2 : cost ? (uint64_t)cost : 1;
@@ -197,8 +207,8 @@ static struct balanced *balancer_cheaper(struct balancer *balancer, struct balan
 {
     uint64_t latency_a = learned_latency(a->learned, now_ns);
     uint64_t latency_b = learned_latency(b->learned, now_ns);
-    uint64_t cost_a = balanced_cost(a, latency_b, now_ns);
-    uint64_t cost_b = balanced_cost(b, latency_a, now_ns);
+    uint64_t cost_a = balanced_cost(a, balancer->floor_ns, latency_b, now_ns);
+    uint64_t cost_b = balanced_cost(b, balancer->floor_ns, latency_a, now_ns);
     return balancer_random(balancer, cost_a + cost_b) < cost_b ? a : b;
 }
 

@@ -1,15 +1,18 @@
 /*
- * Choosing one endpoint out of an Endpoints resource: power of two choices over a peak-EWMA of the
- * time to connect, multiplied by what is open (Finagle's P2C peak EWMA). One balancer belongs to
- * one worker and one Endpoints name; it is the mutable side of the configuration.
+ * Choosing one endpoint out of an Endpoints resource: power of two choices over a peak-EWMA of a
+ * latency, multiplied by what is open (Finagle's P2C peak EWMA). What is balanced is connections,
+ * whose latency is the time to connect, or requests: from asking for a connection to the head of
+ * the response. One balancer belongs to one worker, one kind and one Endpoints name; it is the
+ * mutable side of the configuration.
  *
- * cost(endpoint) = latency_estimate * (open_connections + 1) / weight. Two endpoints are drawn at
+ * cost(endpoint) = latency_estimate * (open + 1) / weight. Two endpoints are drawn at
  * random, and one of them is chosen with a chance inverse to its cost: what is ten times dearer
  * gets a tenth, what is equal gets half. (Always taking the less, where connect times differ by
  * noise, would send all of a quiet client's connections to one endpoint for seconds at a time.)
- * Estimates below 1 ms count as 1 ms, and an endpoint that was never tried is taken to be as fast
- * as the one it is drawn with. A slow connect moves the estimate at once, fast ones with a time
- * constant of 10 s, in which it also decays. A connect failure counts as a latency of the connect
+ * Estimates below the floor of the kind count as the floor, and an endpoint that was never tried is
+ * taken to be as fast as the one it is drawn with. What is slow moves the estimate at once, what is
+ * fast with a time constant of 10 s, in which it also decays. A connect failure counts as a latency
+ * of the connect
  * timeout, so that what fails fast does not attract connections. UNHEALTHY endpoints are used only
  * when no healthy one is left to try, DRAINING ones never.
  */
@@ -20,11 +23,14 @@
 
 #include "proxy/config/endpoints.h"
 
+enum balance { BALANCE_CONNECTIONS, BALANCE_REQUESTS };
+#define BALANCE_KINDS 2
+
 struct balancer;
-struct balanced; /* one endpoint in a balancer; counted, lives while connections use it */
+struct balanced; /* one endpoint in a balancer; counted, lives while it is used */
 
 /* Holds `endpoints`. `seed` makes the choices reproducible in tests. NULL when memory is short. */
-struct balancer *balancer_new(struct endpoints *endpoints, uint64_t seed);
+struct balancer *balancer_new(struct endpoints *endpoints, enum balance kind, uint64_t seed);
 void balancer_free(struct balancer *balancer);
 
 /* A newer version: endpoints with the same address keep what was learned. */
@@ -33,13 +39,15 @@ const struct endpoints *balancer_endpoints(const struct balancer *balancer);
 
 /*
  * Chooses an endpoint that is not among the n `tried`. NULL when none is left. The result counts as
- * one open connection until balanced_give(). What is in `tried` must not have been given yet.
+ * one open connection, or request, until balanced_give(). What is in `tried` must not have been
+ * given yet.
  */
 struct balanced *balancer_take(struct balancer *balancer, struct balanced *const *tried, size_t n,
                                uint64_t now_ns) MUST_USE;
 /* Not valid after balanced_give(); the endpoint data outlives updates of the balancer until then.
  */
 const struct endpoint *balanced_endpoint(const struct balanced *balanced);
+/* Connected, or answered, after `latency_ns`. */
 void balanced_connected(struct balanced *balanced, uint64_t latency_ns, uint64_t now_ns);
 void balanced_failed(struct balanced *balanced, uint64_t penalty_ns, uint64_t now_ns);
 void balanced_give(struct balanced *balanced);

@@ -15,21 +15,50 @@ static void free_balancer(void *balancer)
 
 void balancers_fini(struct balancers *balancers)
 {
-    map_fini(&balancers->by_name, free_balancer);
+    for (enum balance kind = 0; kind < BALANCE_KINDS; kind++)
+        map_fini(&balancers->by_name[kind], free_balancer);
 }
 
-struct balancer *balancers_get(struct balancers *balancers, struct endpoints *endpoints)
+/*
+ * Tells which addresses of `before` are not in `after` (NULL: none is). When memory is short nobody
+ * is told: what is open to them goes when it has been idle for long enough.
+ */
+static void tell_gone(const struct balancers *balancers, const struct endpoints *before,
+                      const struct endpoints *after)
+{
+    struct map still = {0};
+    bool ok = balancers->endpoint_gone != NULL;
+    for (size_t i = 0; ok && after && i < after->n; i++)
+        ok = map_set(&still, slice_str(after->list[i].addr_text), (void *)&after->list[i], NULL);
+    for (size_t i = 0; ok && i < before->n; i++)
+        if (!map_get(&still, slice_str(before->list[i].addr_text)))
+            balancers->endpoint_gone(balancers->context, &before->list[i].addr);
+    map_fini(&still, NULL);
+}
+
+static void bring_up_to_date(struct balancers *balancers, struct balancer *balancer,
+                             struct endpoints *endpoints)
+{
+    const struct endpoints *before = balancer_endpoints(balancer);
+    if (before == endpoints)
+        return;
+    tell_gone(balancers, before, endpoints);
+    if (!balancer_update(balancer, endpoints))
+        LOG_LIMITED(LOG_ERROR, "endpoints_not_updated", LOG_S("endpoints", endpoints->name),
+                    LOG_S("error", "out of memory"));
+}
+
+struct balancer *balancers_get(struct balancers *balancers, enum balance kind,
+                               struct endpoints *endpoints)
 {
     struct slice name = slice_str(endpoints->name);
-    struct balancer *balancer = map_get(&balancers->by_name, name);
+    struct balancer *balancer = map_get(&balancers->by_name[kind], name);
     if (balancer) {
-        if (balancer_endpoints(balancer) != endpoints && !balancer_update(balancer, endpoints))
-            LOG_LIMITED(LOG_ERROR, "endpoints_not_updated", LOG_S("endpoints", endpoints->name),
-                        LOG_S("error", "out of memory"));
+        bring_up_to_date(balancers, balancer, endpoints);
         return balancer;
     }
-    balancer = balancer_new(endpoints, jitter_below(UINT64_MAX));
-    if (balancer && !map_set(&balancers->by_name, name, balancer, NULL)) {
+    balancer = balancer_new(endpoints, kind, jitter_below(UINT64_MAX));
+    if (balancer && !map_set(&balancers->by_name[kind], name, balancer, NULL)) {
         balancer_free(balancer);
         return NULL;
     }
@@ -50,25 +79,31 @@ struct endpoints *balancers_choose(const struct service *service, const struct s
     return snapshot_endpoints(snapshot, slice_str(backend->endpoints));
 }
 
-void balancers_follow(struct balancers *balancers, const struct snapshot *snapshot)
+static void follow_kind(struct balancers *balancers, struct map *by_name,
+                        const struct snapshot *snapshot)
 {
-    MAP_EACH(entry, &balancers->by_name) {
+    MAP_EACH(entry, by_name) {
         struct balancer *balancer = entry->value;
         struct endpoints *endpoints = snapshot_endpoints(snapshot, entry->key);
-        if (!endpoints) {
-            map_remove(&balancers->by_name, entry->key);
+        if (endpoints) {
+            bring_up_to_date(balancers, balancer, endpoints);
+        } else {
+            tell_gone(balancers, balancer_endpoints(balancer), NULL);
+            map_remove(by_name, entry->key);
             balancer_free(balancer);
-        } else if (balancer_endpoints(balancer) != endpoints &&
-                   !balancer_update(balancer, endpoints)) {
-            LOG_LIMITED(LOG_ERROR, "endpoints_not_updated", LOG_SL("endpoints", entry->key),
-                        LOG_S("error", "out of memory"));
         }
     }
 }
 
-static json_t *describe_one(const struct balancer *balancer)
+void balancers_follow(struct balancers *balancers, const struct snapshot *snapshot)
 {
-    json_t *list = json_array();
+    for (enum balance kind = 0; kind < BALANCE_KINDS; kind++)
+        follow_kind(balancers, &balancers->by_name[kind], snapshot);
+}
+
+/* Appends to `list`. */
+static void describe_one(const struct balancer *balancer, const char *kind, json_t *list)
+{
     struct balanced_view *views = calloc(VIEWS_MAX, sizeof(*views));
     size_t n = views ? balancer_views(balancer, views, VIEWS_MAX) : 0;
     for (size_t i = 0; i < n; i++) {
@@ -76,20 +111,28 @@ static json_t *describe_one(const struct balancer *balancer)
         const struct endpoint *endpoint = view->endpoint;
         json_array_append_new(
             list,
-            json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:i,s:I,s:I}", "address", endpoint->addr_text,
-                      "identity", endpoint->identity, "pod", endpoint->pod, "health",
-                      health_name(endpoint->health), "weight", (int)endpoint->weight, "latency_us",
-                      (json_int_t)(view->latency_ns / 1000), "open", (int)view->open, "chosen",
-                      (json_int_t)view->chosen, "failed", (json_int_t)view->failed));
+            json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:i,s:I,s:I}", "address", endpoint->addr_text,
+                      "balanced", kind, "identity", endpoint->identity, "pod", endpoint->pod,
+                      "health", health_name(endpoint->health), "weight", (int)endpoint->weight,
+                      "latency_us", (json_int_t)(view->latency_ns / 1000), "open", (int)view->open,
+                      "chosen", (json_int_t)view->chosen, "failed", (json_int_t)view->failed));
     }
     free(views);
-    return list;
 }
 
 struct json_t *balancers_describe(const struct balancers *balancers)
 {
+    static const char *const kinds[] = {
+        [BALANCE_CONNECTIONS] = "connections", [BALANCE_REQUESTS] = "requests"};
     json_t *object = json_object();
-    MAP_EACH(entry, &balancers->by_name)
-        json_object_setn_new(object, entry->key.ptr, entry->key.len, describe_one(entry->value));
+    for (enum balance kind = 0; kind < BALANCE_KINDS; kind++)
+        MAP_EACH(entry, &balancers->by_name[kind]) {
+            json_t *list = json_object_getn(object, entry->key.ptr, entry->key.len);
+            if (!list) {
+                list = json_array();
+                json_object_setn_new(object, entry->key.ptr, entry->key.len, list);
+            }
+            describe_one(entry->value, kinds[kind], list);
+        }
     return object;
 }

@@ -1,6 +1,7 @@
 /*
- * The balancers of one worker, by the name of their Endpoints resource. One is made when a
- * connection first needs it, follows the snapshot, and goes when the snapshot has it no more.
+ * The balancers of one worker, by what they balance and the name of their Endpoints resource. One
+ * is made when a connection or request first needs it, follows the snapshot, and goes when the
+ * snapshot has it no more.
  */
 #ifndef OUTRIGGER_PROXY_UPSTREAM_BALANCERS_H
 #define OUTRIGGER_PROXY_UPSTREAM_BALANCERS_H
@@ -10,13 +11,17 @@
 #include "proxy/snapshot.h"
 
 struct balancers {
-    struct map by_name; /* -> struct balancer */
+    struct map by_name[BALANCE_KINDS]; /* -> struct balancer */
+    /* NULL, or told of each address that was in an Endpoints resource and is no more. */
+    void (*endpoint_gone)(void *context, const struct sockaddr_any *address);
+    void *context;
 };
 
 void balancers_fini(struct balancers *balancers);
 
 /* The balancer of `endpoints`, made if absent. NULL when memory is short. */
-struct balancer *balancers_get(struct balancers *balancers, struct endpoints *endpoints) MUST_USE;
+struct balancer *balancers_get(struct balancers *balancers, enum balance kind,
+                               struct endpoints *endpoints) MUST_USE;
 
 /*
  * One of the service's backends, by their weights: its endpoints, which the snapshot holds; NULL

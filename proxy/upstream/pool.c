@@ -159,6 +159,20 @@ static struct pool_conn *first_conn(const struct pool *pool, enum pool_conn_stat
     return list_is_empty(conns) ? NULL : LIST_ENTRY(conns->next, struct pool_conn, node);
 }
 
+/*
+ * The first that has room now. One may have lost it and not told yet: when a connection breaks, its
+ * streams are told first, and may ask for another at once.
+ */
+static struct pool_conn *first_with_room(struct pool *pool, enum pool_conn_state state)
+{
+    for (struct pool_conn *conn; (conn = first_conn(pool, state));) {
+        if (codec_room(conn->codec))
+            return conn;
+        pool_conn_lost_room(conn);
+    }
+    return NULL;
+}
+
 /* Has it been used, as somebody sees it who has seen the keep-alive race at `taken_ns`? */
 static bool is_new_enough(const struct pool *pool, const struct pool_conn *conn, uint64_t taken_ns)
 {
@@ -170,17 +184,17 @@ static struct pool_conn *pool_find_new(const struct pool *pool, uint64_t taken_n
     for (enum pool_conn_state state = POOL_CONN_IDLE; state <= POOL_CONN_ACTIVE; state++)
         LIST_EACH(node, &pool->conns[state]) {
             struct pool_conn *conn = LIST_ENTRY(node, struct pool_conn, node);
-            if (is_new_enough(pool, conn, taken_ns))
+            if (is_new_enough(pool, conn, taken_ns) && codec_room(conn->codec))
                 return conn;
         }
     return NULL;
 }
 
 /* A connection with room: one that is in use already before one that could go to sleep. */
-static struct pool_conn *pool_find(const struct pool *pool)
+static struct pool_conn *pool_find(struct pool *pool)
 {
-    struct pool_conn *conn = first_conn(pool, POOL_CONN_ACTIVE);
-    return conn ? conn : first_conn(pool, POOL_CONN_IDLE);
+    struct pool_conn *conn = first_with_room(pool, POOL_CONN_ACTIVE);
+    return conn ? conn : first_with_room(pool, POOL_CONN_IDLE);
 }
 
 /* To one who waits, and maybe to the connection's end. False: nobody can be served. */

@@ -88,10 +88,11 @@ void pool_take(struct pools *pools, const struct pool_key *key, const struct poo
 /* Does not want it any more. May be called when it does not wait. */
 void pool_leave(struct pool_ticket *ticket);
 
-/* The endpoint at `address` is gone: its connections take no more streams and close when idle. */
+/* The endpoint at `address` is gone: its connections take no more streams and close when idle.
+ * Begins in a moment, and calls nobody before it returns. */
 void pools_drain_address(struct pools *pools, const struct sockaddr_any *address);
 /* The certificate was replaced: mTLS connections take no more streams, close when idle; spread over
- * `spread_ms` so that there is no stampede of handshakes. */
+ * `spread_ms` so that there is no stampede of handshakes. Calls nobody before it returns. */
 void pools_renew(struct pools *pools, uint64_t spread_ms);
 /* The process is ending: closes what is idle, and from now on everything as soon as it is idle.
  * Requests go on as before. */

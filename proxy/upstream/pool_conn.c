@@ -133,17 +133,12 @@ void pool_conn_drain(struct pool_conn *conn)
 
 void pool_conn_retire(struct pool_conn *conn, uint64_t delay_ms)
 {
-    uint64_t now_ns = clock_now_ns();
-    uint64_t retire_ns = now_ns + delay_ms * NS_PER_MS;
+    uint64_t retire_ns = clock_now_ns() + delay_ms * NS_PER_MS;
     if (conn->state >= POOL_CONN_DRAINING)
         return;
     if (!conn->retire_ns || retire_ns < conn->retire_ns)
         conn->retire_ns = retire_ns;
-    if (!conn->codec)
-        return;
-    if (conn_is_retired(conn, now_ns))
-        pool_conn_drain(conn);
-    else
+    if (conn->codec)
         conn_set_timer(conn);
 }
 
@@ -202,6 +197,11 @@ void pool_conn_sort(struct pool_conn *conn)
         conn_become_idle(conn);
     else
         conn_set_state(conn, to);
+}
+
+void pool_conn_lost_room(struct pool_conn *conn)
+{
+    conn_set_state(conn, POOL_CONN_FULL);
 }
 
 static void on_room(void *owner)

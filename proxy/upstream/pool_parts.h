@@ -92,9 +92,11 @@ void pool_on_deadline(struct timer *timer);
 void pool_conn_open(struct pool *pool);
 /* Puts it where it belongs by its room and streams. May drain or even end it. */
 void pool_conn_sort(struct pool_conn *conn);
+/* It is found to have none, before its codec has told so. Calls nobody. */
+void pool_conn_lost_room(struct pool_conn *conn);
 void pool_conn_drain(struct pool_conn *conn);
-/* Drains it `delay_ms` from now unless that happens earlier; one that is being opened serves first
- * those who wait for it. */
+/* Drains it `delay_ms` from now unless that happens earlier, from a timer: calls nobody. One that
+ * is being opened serves first those who wait for it. */
 void pool_conn_retire(struct pool_conn *conn, uint64_t delay_ms);
 /* Closes it, whatever is on it. */
 void pool_conn_close(struct pool_conn *conn, enum reason reason);

@@ -170,38 +170,33 @@ void pools_free(struct pools *pools)
     free(pools);
 }
 
-/* Every connection that takes streams or will; each drains at once or within `spread_ms`. */
+/*
+ * Every connection that takes streams or will; each drains within `spread_ms` and a moment. From
+ * its timer: nobody's callback comes while whoever called looks through tables of its own.
+ */
 static void pool_retire_all(struct pool *pool, uint64_t spread_ms)
 {
-    bool was_running = pool->is_running;
-    pool->is_running = true; /* nothing moves in the lists but what is looked at */
     for (enum pool_conn_state state = POOL_CONN_OPENING; state < POOL_CONN_DRAINING; state++)
         LIST_EACH(node, &pool->conns[state])
             pool_conn_retire(LIST_ENTRY(node, struct pool_conn, node), jitter_below(spread_ms));
-    pool->is_running = was_running;
-    pool_run(pool);
 }
 
 void pools_drain_address(struct pools *pools, const struct sockaddr_any *address)
 {
-    pools_enter(pools);
     LIST_EACH(node, &pools->all) {
         struct pool *pool = LIST_ENTRY(node, struct pool, node);
         if (addr_eq(&pool->key.address, address))
             pool_retire_all(pool, 0);
     }
-    pools_exit(pools);
 }
 
 void pools_renew(struct pools *pools, uint64_t spread_ms)
 {
-    pools_enter(pools);
     LIST_EACH(node, &pools->all) {
         struct pool *pool = LIST_ENTRY(node, struct pool, node);
         if (pool->key.identity[0])
             pool_retire_all(pool, spread_ms);
     }
-    pools_exit(pools);
 }
 
 void pools_drain(struct pools *pools)

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         return 0;
     }
-    struct balancer *balancer = balancer_new(endpoints, size);
+    struct balancer *balancer = balancer_new(endpoints, BALANCE_CONNECTIONS, size);
     for (uint64_t now = 1; balancer && now < 5; now++) {
         struct balanced *balanced = balancer_take(balancer, NULL, 0, now * 1000000000);
         if (!balanced)

@@ -45,13 +45,18 @@ static struct endpoints *make(const struct row *rows)
     return endpoints;
 }
 
-static struct balancer *balancer(const struct row *rows, uint64_t seed)
+static struct balancer *balancer_of(enum balance kind, const struct row *rows, uint64_t seed)
 {
     struct endpoints *endpoints = make(rows);
-    struct balancer *made = balancer_new(endpoints, seed);
+    struct balancer *made = balancer_new(endpoints, kind, seed);
     assert_non_null(made);
     endpoints_drop(endpoints); /* the balancer holds it */
     return made;
+}
+
+static struct balancer *balancer(const struct row *rows, uint64_t seed)
+{
+    return balancer_of(BALANCE_CONNECTIONS, rows, seed);
 }
 
 static void update(struct balancer *b, const struct row *rows)
@@ -118,6 +123,30 @@ static void the_slow_one_gets_less(void **state)
     assert_in_range(counts[3], 1, 600); /* less than a third of its share, and never forgotten */
     assert_in_range(counts[1], 2400, 3300);
     balancer_free(b);
+}
+
+/* Fractions of a millisecond tell requests apart, and connections not; none gets all or nothing. */
+static void fast_answers_are_told_apart(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {{.host = 1}, {.host = 2}, {.host = 0}};
+    static const uint64_t latency_us[][2] = {{200, 800}, {30, 90}};
+    for (size_t l = 0; l < 2; l++)
+        for (enum balance kind = BALANCE_CONNECTIONS; kind <= BALANCE_REQUESTS; kind++) {
+            struct balancer *b = balancer_of(kind, rows, 42);
+            unsigned counts[3] = {0};
+            uint64_t now = NS_PER_SEC;
+            for (unsigned i = 0; i < 8000; i++, now += NS_PER_MS / 10) {
+                struct balanced *taken = balancer_take(b, NULL, 0, now);
+                unsigned host = host_of(taken);
+                balanced_connected(taken, latency_us[l][host - 1] * 1000, now);
+                counts[host]++;
+                balanced_give(taken);
+            }
+            bool is_told_apart = l == 0 && kind == BALANCE_REQUESTS;
+            assert_in_range(counts[1], is_told_apart ? 6100 : 3800, is_told_apart ? 6700 : 4200);
+            balancer_free(b);
+        }
 }
 
 /*
@@ -310,6 +339,7 @@ int main(void)
         cmocka_unit_test(equals_share_equally),
         cmocka_unit_test(weights_are_shares),
         cmocka_unit_test(the_slow_one_gets_less),
+        cmocka_unit_test(fast_answers_are_told_apart),
         cmocka_unit_test(a_loaded_one_gets_less),
         cmocka_unit_test(what_fails_fast_does_not_attract),
         cmocka_unit_test(one_success_after_a_failure_helps),

@@ -67,8 +67,7 @@ static void test_an_endpoint_goes(void **state)
     take_and_wait(&there, (struct pool_key){other, "", "", POOL_HTTP_2});
     take_of(&opening, (struct pool_key){server, "", "x", POOL_HTTP_1_1}, false);
     pools_drain_address(pools, &server);
-    assert_int_equal(pools_n_connections(pools), 3);
-    assert_true(here.fake->is_draining);
+    LOOP_WAIT(&loop, here.fake->is_draining && pools_n_connections(pools) == 3);
     assert_false(there.fake->is_draining);
     wait_told(&opening); /* who waits for what is being opened is served, once */
     struct fake *late = opening.fake;
@@ -85,6 +84,8 @@ static void test_renewal_leaves_plaintext_alone(void **state)
     (void)state;
     fill(h1_key(), 2);
     pools_renew(pools, 0);
+    for (uint64_t until_ns = clock_now_ns() + 10 * TIMER_TICK_NS; clock_now_ns() < until_ns;)
+        loop_turn(&loop);
     assert_int_equal(pools_n_connections(pools), 2);
 }
 
@@ -159,6 +160,26 @@ static void test_the_peer_closes(void **state)
     wait_told(&b); /* the cap has room for another */
     assert_int_equal(b.ready, 1);
     assert_true(b.is_new);
+}
+
+/* It breaks, and a stream of it asks for another connection before the pool has been told. */
+static void test_asks_while_it_breaks(void **state)
+{
+    (void)state;
+    for (int is_h2 = 0; is_h2 < 2; is_h2++) {
+        struct request a = request_make(), b = request_make();
+        struct pool_key key = is_h2 ? h2_key() : h1_key();
+        take_and_wait(&a, key);
+        struct fake *broken = a.fake;
+        broken->is_dead = true;
+        take_of(&b, key, false);
+        assert_int_equal(b.ready, 0);
+        broken->n = 0;
+        fake_end(broken, REASON_SERVER_RESET, "");
+        wait_told(&b);
+        assert_int_equal(b.ready, 1);
+        assert_ptr_not_equal(b.fake, broken);
+    }
 }
 
 /* Or it would be opened again and again. */
@@ -323,12 +344,14 @@ static void test_free_with_everything(void **state)
     limits.max_connections = 1;
     take_and_wait(&a, h1_key());
     take_and_wait(&b, h2_key());
+    pools_drain_address(pools, &server);
+    struct fake *drained = a.fake;
+    LOOP_WAIT(&loop, drained->is_draining);
     again_key = h1_key();
     c.then = then_take_again;
-    take_of(&c, h1_key(), false);
+    take_of(&c, h1_key(), false); /* the cap does not count what drains */
     take_of(&d, (struct pool_key){server, "", "x", POOL_HTTP_2}, false);
-    pools_drain_address(pools, &server);
-    assert_int_equal(pools_n_connections(pools), 4); /* the cap does not count what drains */
+    assert_int_equal(pools_n_connections(pools), 4);
     pools_free(pools);
     pools = NULL;
     assert_int_equal(c.failed, 1);
@@ -372,6 +395,7 @@ int main(void)
         POOL_TEST(test_the_peer_goes_away),
         POOL_TEST(test_room_comes_late),
         POOL_TEST(test_the_peer_closes),
+        POOL_TEST(test_asks_while_it_breaks),
         POOL_TEST(test_closed_before_it_had_room),
         POOL_TEST(test_failed_takes_elsewhere),
         POOL_TEST(test_failed_takes_the_same),
