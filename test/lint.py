@@ -30,6 +30,7 @@ RANKS = {
     "proxy/snapshot": 3,
     "proxy/settings": 3,
     "proxy/workspace": 6,
+    "proxy/workspace.c": 7,  # what it holds it also ends
     "proxy/conn/": 4,
     "proxy/tls/": 4,
     "proxy/codec/limits": 2,
@@ -38,6 +39,8 @@ RANKS = {
     "proxy/balance/": 5,
     "proxy/upstream/": 6,
     "proxy/tunnel": 7,
+    "proxy/downstream": 7,
+    "proxy/request": 7,
     "proxy/worker": 7,
     "proxy/control/": 8,
     "proxy/admin/": 9,
