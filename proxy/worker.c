@@ -13,6 +13,7 @@
 #include "proxy/accept/listener.h"
 #include "proxy/downstream.h"
 #include "proxy/tunnel.h"
+#include "proxy/upstream/pool.h"
 
 #define LISTENERS       4 /* inbound and outbound, v4 and v6 */
 #define MAX_FLOW_LABELS 1000
@@ -396,6 +397,8 @@ static json_t *worker_describe(const struct worker *worker, enum worker_view vie
     switch (view) {
     case WORKER_CONNECTIONS:
         return worker_describe_connections(&worker->workspace);
+    case WORKER_POOLS:
+        return pools_describe(worker->workspace.pools);
     case WORKER_BALANCERS:
         return balancers_describe(&worker->workspace.balancers);
     case WORKER_TRIMMED_MEMORY:

@@ -54,6 +54,7 @@ const struct telemetry_shard *worker_telemetry(const struct worker *worker);
 /* TRIMMED_MEMORY is MEMORY after the worker has given back what is free of its heap. */
 enum worker_view {
     WORKER_CONNECTIONS,
+    WORKER_POOLS,
     WORKER_BALANCERS,
     WORKER_MEMORY,
     WORKER_TRIMMED_MEMORY,
