@@ -64,6 +64,17 @@ bool h1_wants_input(const struct h1 *h1)
     return false;
 }
 
+/*
+ * A client has finished sending, and waits for an answer that has not begun for H1_LISTEN_MS. Who
+ * would send another request on the connection would not have: it is gone, whatever its kernel
+ * says. Who announced that it is the last request is believed to wait.
+ */
+static bool h1_is_left_alone(const struct h1 *h1)
+{
+    return h1->codec.ops->is_server && h1->end == CONN_EOF && h1->state == H1_STATE_RECEIVED &&
+           h1->stream && !h1->stream->is_head_sent && h1->message.is_persistent;
+}
+
 /* ---- time ---- */
 
 void h1_arm(struct h1 *h1)
@@ -85,7 +96,7 @@ static void on_timer(struct timer *timer)
     struct h1 *h1 = LIST_ENTRY(timer, struct h1, timer);
     uint64_t now_ns = clock_now_ns();
     if (h1->is_deaf && now_ns >= h1->listen_ns) {
-        if (conn_is_reset(&h1->codec.conn)) {
+        if (conn_is_reset(&h1->codec.conn) || h1_is_left_alone(h1)) {
             h1_fail(h1, STREAM_CUT_CONNECTION, false,
                     h1->codec.ops->is_server ? REASON_CLIENT_RESET : REASON_SERVER_RESET, "");
             return;

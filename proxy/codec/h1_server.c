@@ -219,12 +219,14 @@ static void server_stream_close(struct stream *base, enum stream_cut cut)
     struct h1 *h1 = stream->h1;
     enum h1_framing sending = stream->sending;
     bool is_whole = base->is_sent && (cut == STREAM_CUT_NONE || base->is_received);
+    bool is_half_tunnel = sending == H1_TUNNEL && !(base->is_sent && base->is_received);
     bool is_head_sent = stream->is_head_sent;
-    h1_stream_park(stream);
+    h1_stream_park(stream); /* nothing is read from it any more */
     if (!h1)
         return;
     h1->dropped_bytes = 0;
-    if (sending == H1_TUNNEL && !(base->is_sent && base->is_received))
+    h1->is_last |= sending == H1_TUNNEL; /* it is ended in order, but it is no HTTP any more */
+    if (is_half_tunnel)
         server_cut(h1, true);
     else if (!is_whole)
         server_cut(h1, is_head_sent && sending == H1_UNTIL_CLOSE);

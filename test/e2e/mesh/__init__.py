@@ -40,14 +40,16 @@ The parts (each attribute below is a method or property, documented where it is)
     wait_until(condition, what, timeout)    never sleep: wait for what you wait for
 
     stories     web_and_api(mesh, apis=2), call(), is_refused(), receive_all(), reset()
+    HTTP        with Talk(pod, *service.vip) as talk: talk.ask("/path", ...).json(); ask() for one
 
-The applications, in apps/, each telling its options with --help: echo.py, greeting.py (the server
+The applications, in apps/, each telling its options with --help: echo.py, http_echo.py, greeting.py (the server
 speaks first), slow_reader.py, resetter.py (answers with RST), half_closer.py, source.py (bulk).
 
 OUTRIGGER_BUILD names the folder of the programs (default: build), e.g. build-asan. Processes must be
 started from Python's main thread: they die with the thread that started them.
 """
 from .capture import Recorder, Stream, tls_records, tls_version
+from .http import Talk, ask
 from .netns import Namespace
 from .process import Process
 from .programs import BUILD, IS_SANITIZED, program, users
@@ -56,6 +58,6 @@ from .topology import Mesh, Node, Pod, Service
 from .wait import Timeout, wait_until
 
 __all__ = ["BUILD", "IS_SANITIZED", "Mesh", "Namespace", "Node", "Pod", "Process", "Recorder",
-           "Service", "Stream", "Timeout", "call", "is_refused", "program", "receive",
+           "Service", "Stream", "Talk", "Timeout", "ask", "call", "is_refused", "program", "receive",
            "receive_all", "reset", "tls_records", "tls_version", "users", "wait_until",
            "web_and_api"]

@@ -1,4 +1,4 @@
-"""A small HTTP client for admin ports: one request a connection, inside a namespace."""
+"""A small HTTP client: for admin ports, inside a namespace, and for applications that talk."""
 import http.client
 import json
 import socket
@@ -30,6 +30,34 @@ def request(namespace, host, port, path, method="GET", headers=None, body=None, 
         return Answer(response.status, dict(response.getheaders()), response.read())
     finally:
         connection.close()
+
+
+class Talk:
+    """One HTTP/1.1 connection of an application in a pod, kept alive between requests."""
+
+    def __init__(self, source, address, port, timeout=10.0):
+        self.connection = http.client.HTTPConnection(address, port, timeout=timeout)
+        self.connection.sock = source.connect(address, port, timeout)
+        # Whoever closes it must not be connected to anew behind the test's back, outside of the pod.
+        self.connection.auto_open = 0
+
+    def ask(self, path="/", method="GET", headers=None, body=None, **options):
+        self.connection.request(method, path, body=body, headers=headers or {}, **options)
+        response = self.connection.getresponse()
+        return Answer(response.status, {key.lower(): value for key, value in response.getheaders()},
+                      response.read())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+
+def ask(source, address, port, path="/", method="GET", headers=None, body=None, **options):
+    """One request on a connection of its own."""
+    with Talk(source, address, port) as talk:
+        return talk.ask(path, method, headers, body, **options)
 
 
 def parse_metrics(text):
