@@ -39,10 +39,20 @@ static void access_paint_policy(uint16_t *painted, size_t *left, const struct ac
     }
 }
 
+static bool access_has_allow(const struct access_policies *policies)
+{
+    for (size_t i = 0; i < policies->n; i++)
+        if (policies->list[i].action == ACCESS_ALLOW)
+            return true;
+    return false;
+}
+
 bool access_covers_build(struct access_policies *policies)
 {
-    uint16_t *painted = malloc(N_PORTS * sizeof(*painted));
     size_t left = N_PORTS, n = 0;
+    if (!access_has_allow(policies))
+        return true;
+    uint16_t *painted = malloc(N_PORTS * sizeof(*painted));
     if (!painted)
         return false;
     memset(painted, 0xff, N_PORTS * sizeof(*painted));
@@ -63,6 +73,8 @@ bool access_covers_build(struct access_policies *policies)
 size_t access_covers_find(const struct access_policies *policies, uint16_t port)
 {
     const struct access_cover *covers = policies->covers;
+    if (policies->n_covers == 0)
+        return policies->n;
     size_t from = 0, to = policies->n_covers - 1; /* the last one ends with the last port */
     while (from < to) {
         size_t middle = (from + to) / 2;

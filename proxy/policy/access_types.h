@@ -122,7 +122,7 @@ struct access_policies {
     size_t n;
     size_t not_understood; /* the first such policy, or n */
     struct access_index indexes[ACCESS_N_ACTIONS];
-    struct access_cover *covers;
+    struct access_cover *covers; /* none when there is no Allow */
     size_t n_covers;
 };
 

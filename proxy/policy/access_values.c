@@ -56,15 +56,16 @@ static bool access_read_namespace(struct access_text *text, struct err *err)
     return err_set(err, "\"%s\" is not a namespace", text->text);
 }
 
-/* All paths are below "/", and the one that is nothing (of CONNECT) is not. */
+/* What is below "/" is everything, so that whoever says so is not surprised by the requests without
+ * a path of their own: `OPTIONS *`, and CONNECT, whose path is empty. */
 static bool access_read_path(struct access_text *text, struct err *err)
 {
     if (!pattern_check(PATTERN_PATH, text->whole, err) || !access_take_star(text, err))
         return false;
-    if (text->match == ACCESS_PREFIX && text->whole.len > 1 &&
-        slice_ends_with(text->whole, SLICE_LITERAL("/"))) {
-        text->match = ACCESS_BELOW;
+    if (text->match == ACCESS_PREFIX && slice_ends_with(text->whole, SLICE_LITERAL("/"))) {
         text->whole.len--;
+        if (text->whole.len > 0)
+            text->match = ACCESS_BELOW;
     }
     return true;
 }

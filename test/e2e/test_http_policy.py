@@ -1,10 +1,12 @@
 """Who may ask what: AccessPolicies with conditions on the request, over real HTTP and gRPC."""
+import os
 import re
 
 import pytest
+import yaml
 
 from mesh import Mesh, is_refused, wait_until, web_and_api
-from mesh.programs import PYTHON, app
+from mesh.programs import PYTHON, REPOSITORY, app
 
 
 @pytest.fixture
@@ -218,6 +220,29 @@ def test_the_policies_page_tells_the_conditions(mesh, pods):
     mesh.access_policy("no-admin", NO_ADMIN_FOR_WEB)
     wait_until(lambda: "no-admin" in api.proxy.admin("/policies").text, "the policy to arrive")
     assert "/admin/*" in api.proxy.admin("/policies").text
+
+
+def readme_policy(name):
+    """The example of that name, for the namespace of the tests."""
+    with open(os.path.join(REPOSITORY, "README.md"), encoding="utf-8") as file:
+        examples = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", file.read(), re.S))
+    example = next(e for e in examples if e["metadata"]["name"] == name)
+    example["metadata"]["namespace"] = "demo"
+    return example
+
+
+def test_the_readmes_example_does_what_it_says(mesh, pods):
+    web, _, _, service = pods
+    admin = mesh.pod("admin")
+    mesh.manifests.put(readme_policy("api-admin"))
+    wait_until(lambda: status(web, service.ipv4, "/admin") == 403, "the policy to hold")
+    for request in (("/admin/users",), ("/", "DELETE"), ("/", "DELETE", "api", "X-Ticket: S-1"),
+                    ("/shop.Orders/Purge", "POST"), ("/shop.Admin/List", "POST")):
+        assert status(web, service.ipv4, *request) == 403, request
+        assert status(admin, service.ipv4, *request) == 200, request
+    for request in (("/",), ("/administrator",), ("/", "DELETE", "api", "X-Ticket: T-1"),
+                    ("/shop.Orders/Get", "POST")):
+        assert status(web, service.ipv4, *request) == 200, request
 
 
 @pytest.mark.parametrize("port_name", ["grpc", "any"])

@@ -193,7 +193,7 @@ static bool slow_path(char *const *list, size_t n, const char *path)
     for (size_t i = 0; i < n; i++) {
         size_t len = strlen(list[i]);
         bool is_star = list[i][len - 1] == '*';
-        found = found || strcmp(list[i], path) == 0 ||
+        found = found || strcmp(list[i], path) == 0 || strcmp(list[i], "/*") == 0 ||
                 (is_star && strncmp(list[i], path, len - 1) == 0) ||
                 (is_star && len > 2 && list[i][len - 2] == '/' && strlen(path) == len - 2 &&
                  strncmp(list[i], path, len - 2) == 0);

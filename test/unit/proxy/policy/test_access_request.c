@@ -106,8 +106,11 @@ static void kinds(void **state)
         /* All. */
         {"path=/*", "GET a /", true},
         {"path=/*", "GET a /a/b", true},
-        {"path=/*", "OPTIONS a *", false},
-        {"path=/*", "CONNECT a:80 ", false},
+        {"path=/*", "OPTIONS a *", true},
+        {"path=/*", "CONNECT a:80 ", true},
+        {"path=/a/*", "OPTIONS a *", false},
+        {"path=/a/*", "CONNECT a:80 ", false},
+        {"not_path=/*", "CONNECT a:80 ", false},
         {"path=*", "GET a /a", true},
         {"path=*", "OPTIONS a *", true},
         {"path=*", "CONNECT a:80 ", true},
