@@ -59,7 +59,9 @@ CONTROLLER_LIBS := -lyaml
 # tells what is missing.
 COMMON_SRC := $(addprefix common/, \
     err.c log.c log_libevent.c buf.c arena.c map.c cidr.c original_dst.c options.c options_json.c base64.c file.c std_streams.c jitter.c mailbox.c \
-    confine.c event_cells.c startup_pages.c end_signals.c usage.c text.c time_json.c html_text.c admin_http.c admin_log_level.c resource_type.c \
+    confine.c event_cells.c startup_pages.c end_signals.c usage.c text.c time_json.c html_text.c \
+    form.c admin_trim.c admin_listener.c admin_conn.c admin_conn_write.c admin_http.c \
+    admin_log_level.c resource_type.c \
     dns_name.c spiffe.c x509_time.c ed25519.c trust_anchors.c \
     svid_verify.c svid_cache.c svid.c svid_tls.c) \
   $(addprefix common/http/, \

@@ -105,7 +105,7 @@ static const struct row {
     {"a public page by another name", "GET /public HTTP/1.0\r\nHost: evil.example\r\n\r\n", " 200 ",
      "hello"},
     {"head has a length and no body", "HEAD /public HTTP/1.0\r\n\r\n", " 200 ",
-     "Content-Length: 12"},
+     "content-length: 12"},
     {"a query parameter", "GET /echo?v=a%20b HTTP/1.0\r\n\r\n", " 200 ", "get:a b\n"},
     {"no parameter", "GET /echo HTTP/1.0\r\n\r\n", " 200 ", "get:(none)\n"},
     {"a form",
@@ -125,8 +125,8 @@ static const struct row {
      "POST /echo HTTP/1.0\r\nHost: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1\r\n"
      "Content-Length: 0\r\n\r\n",
      " 200 ", "post:"},
-    {"wrong method", "POST /json HTTP/1.0\r\nContent-Length: 0\r\n\r\n", " 405 ", "Allow: GET\r\n"},
-    {"odd method", "DELETE /json HTTP/1.0\r\n\r\n", " 405 ", "Allow: GET\r\n"},
+    {"wrong method", "POST /json HTTP/1.0\r\nContent-Length: 0\r\n\r\n", " 405 ", "allow: GET, HEAD\r\n"},
+    {"odd method", "DELETE /json HTTP/1.0\r\n\r\n", " 405 ", "allow: GET, HEAD\r\n"},
     {"unknown page", "GET /nope HTTP/1.0\r\n\r\n", " 404 ", "/late"},
     {"the index", "GET / HTTP/1.0\r\n\r\n", " 200 ", "gives its parameter back"},
 };
