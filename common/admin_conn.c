@@ -429,4 +429,7 @@ void admin_conn_open(struct admin_conns *conns, int fd, const struct sockaddr_an
     /* A streamed piece is not to wait for the acknowledgement of the one before. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     admin_conn_set_state(conn, ADMIN_HEAD);
+    /* Mostly the request is there already; read now, it cannot lose its place to who comes next. */
+    if (conn->state == ADMIN_HEAD)
+        on_readable(fd, EV_READ, conn);
 }

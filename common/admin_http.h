@@ -51,23 +51,22 @@ struct admin_limits {
 };
 extern const struct admin_limits admin_default_limits;
 
-/* What is counted: suffix, the word for why we ended a connection (for /metrics), or NULL. */
-#define ADMIN_COUNTS(X)                                                                            \
-    X(accepted, NULL)                                                                              \
-    X(requests, NULL)                                                                              \
+/* Why the server ends a connection of its own accord: suffix, the word for /metrics. */
+#define ADMIN_CLOSINGS(X)                                                                          \
     X(evicted, "evicted")     /* for a newcomer, at the ceiling */                                 \
-    X(refused, "full")        /* newcomers for whom nobody could be closed, or memory was short */ \
+    X(refused, "full")        /* a newcomer: nobody could be closed for it, or memory was short */ \
     X(timed_out, "timeout")   /* head or body was not complete in time */                          \
     X(malformed, "malformed") /* or too large */                                                   \
     X(stalled, "stalled")     /* did not take the answer */                                        \
-    X(unanswered, "too_large") /* the answers that wait would be too much memory */                \
-    X(streams_refused, "streams")
+    X(unanswered, "too_large") /* the answers that wait would be too much memory */
 
 struct admin_counts {
 #define X(suffix, reason) uint64_t n_##suffix;
-    ADMIN_COUNTS(X)
+    ADMIN_CLOSINGS(X)
 #undef X
-    uint64_t n_open; /* now */
+    uint64_t n_accepted, n_requests;
+    uint64_t n_streams_refused; /* answers without end, beyond the ceiling: 503 */
+    uint64_t n_open;            /* connections now */
 };
 
 /* Pages and context must outlive the server. Unknown paths get 404 with the list of pages,
@@ -81,7 +80,8 @@ uint16_t admin_http_port(const struct admin_http *admin);
 const struct admin_counts *admin_http_counts(const struct admin_http *admin);
 void admin_http_free(struct admin_http *admin);
 
-/* The server that a request came to; NULL when the client or the server has gone. */
+/* The server that a request came to; NULL when the client or the server has gone, never while the
+ * page is being called. */
 const struct admin_http *admin_request_server(const struct admin_request *request);
 
 /* A query parameter or field of a form body, or NULL. Good until the answer is sent. */

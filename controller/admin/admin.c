@@ -39,7 +39,8 @@ static void reply_buf(struct admin_request *request, const char *type, struct bu
 static void serve_metrics(struct admin_request *request, void *context)
 {
     struct buf body;
-    metrics_write(&((struct admin *)context)->sources, &body);
+    const struct admin_http *server = admin_request_server(request);
+    metrics_write(&((struct admin *)context)->sources, admin_http_counts(server), &body);
     reply_buf(request, "text/plain; version=0.0.4; charset=utf-8", &body);
 }
 

@@ -136,6 +136,16 @@ static void write_grpc(const struct grpc_server *grpc, struct buf *out)
     counter(out, "grpc_calls_total", "Calls begun.", (double)stats.calls);
 }
 
+static void write_admin(const struct admin_counts *counts, struct buf *out)
+{
+    gauge(out, "admin_connections", "Open on the admin port.", (double)counts->n_open);
+    head(out, "admin_closed_total", "counter", "Connections that the admin port ended.");
+#define X(suffix, reason)                                                                          \
+    labelled(out, "admin_closed_total", "reason", reason, (double)counts->n_##suffix);
+    ADMIN_CLOSINGS(X)
+#undef X
+}
+
 static void write_process(struct buf *out)
 {
     struct usage usage = usage_now();
@@ -148,7 +158,8 @@ static void write_process(struct buf *out)
                usage.cpu_seconds, usage.resident_bytes);
 }
 
-void metrics_write(const struct admin_sources *sources, struct buf *out)
+void metrics_write(const struct admin_sources *sources, const struct admin_counts *admin,
+                   struct buf *out)
 {
     buf_init(out, METRICS_MAX_BYTES);
     const struct delta_streams *streams = delta_server_streams(sources->delta);
@@ -159,6 +170,7 @@ void metrics_write(const struct admin_sources *sources, struct buf *out)
     write_objects(sources, out);
     write_identity(sources, out);
     write_grpc(sources->grpc, out);
+    write_admin(admin, out);
     counter(out, "log_lines_dropped_total", "Log lines that standard output did not take.",
             (double)log_lines_dropped());
     write_process(out);

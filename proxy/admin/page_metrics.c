@@ -9,7 +9,7 @@
 #include "proxy/telemetry/metrics.h"
 
 #define METRICS_MAX_BYTES (64u << 20)
-#define SAMPLES_MAX       16
+#define SAMPLES_MAX       32
 
 struct samples {
     struct metrics_sample list[SAMPLES_MAX];
@@ -65,7 +65,27 @@ static void add_control(struct samples *samples, const struct admin_sources *sou
         (double)control_snapshot(sources->control)->generation);
 }
 
-static bool render(struct buf *out, enum metrics_format format, const struct admin_sources *sources)
+static void add_admin(struct samples *samples, const struct admin_counts *counts)
+{
+    const struct {
+        const char *labels;
+        uint64_t n;
+    } closed[] = {
+#define X(suffix, reason) {"reason=\"" reason "\"", counts->n_##suffix},
+        ADMIN_CLOSINGS(X)
+#undef X
+    };
+    add(samples, "outrigger_admin_connections", "open on the admin port", false,
+        (double)counts->n_open);
+    for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+        add(samples, "outrigger_admin_closed_total", "connections that the admin port ended", true,
+            (double)closed[i].n);
+        samples->list[samples->n - 1].labels = closed[i].labels;
+    }
+}
+
+static bool render(struct buf *out, enum metrics_format format, const struct admin_sources *sources,
+                   const struct admin_http *server)
 {
     struct err why;
     struct samples samples = {.n = 0};
@@ -81,6 +101,7 @@ static bool render(struct buf *out, enum metrics_format format, const struct adm
         readiness_check(sources, &why) ? 1 : 0);
     add_process(&samples, sources->started_at);
     add_control(&samples, sources);
+    add_admin(&samples, admin_http_counts(server));
     bool ok = metrics_render(out, format, shards, sources->n_workers + 1, samples.list, samples.n);
     free(shards);
     return ok;
@@ -91,7 +112,7 @@ void page_metrics(struct admin_request *request, void *context)
     enum metrics_format format = metrics_negotiate(admin_request_header(request, "Accept"));
     struct buf out;
     buf_init(&out, METRICS_MAX_BYTES);
-    if (render(&out, format, context)) {
+    if (render(&out, format, context, admin_request_server(request))) {
         struct slice text = buf_slice(&out);
         admin_reply(request, HTTP_OK, metrics_content_type(format), text.ptr, text.len);
     } else {

@@ -27,7 +27,7 @@ def request(namespace, host, port, path, method="GET", headers=None, body=None, 
     try:
         connection.request(method, path, body=body, headers=headers or {})
         response = connection.getresponse()
-        return Answer(response.status, dict(response.getheaders()), response.read())
+        return Answer(response.status, response.headers, response.read())
     finally:
         connection.close()
 

@@ -125,7 +125,8 @@ static const struct row {
      "POST /echo HTTP/1.0\r\nHost: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1\r\n"
      "Content-Length: 0\r\n\r\n",
      " 200 ", "post:"},
-    {"wrong method", "POST /json HTTP/1.0\r\nContent-Length: 0\r\n\r\n", " 405 ", "allow: GET, HEAD\r\n"},
+    {"wrong method", "POST /json HTTP/1.0\r\nContent-Length: 0\r\n\r\n", " 405 ",
+     "allow: GET, HEAD\r\n"},
     {"odd method", "DELETE /json HTTP/1.0\r\n\r\n", " 405 ", "allow: GET, HEAD\r\n"},
     {"unknown page", "GET /nope HTTP/1.0\r\n\r\n", " 404 ", "/late"},
     {"the index", "GET / HTTP/1.0\r\n\r\n", " 200 ", "gives its parameter back"},
