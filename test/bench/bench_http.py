@@ -4,8 +4,9 @@
 Peers: HAProxy with HTTP/2 over mutual TLS between, nginx with HTTP/1.1 between, Envoy when there is
 one ($ENVOY), and the floor: a pair that only multiplexes bytes over one plaintext hop, unparsed. The
 sides alternate within one run and are told as ratios of medians; CPU is the kernel's own count,
-summed over the pair. `bench_http.py small latency` runs these parts only.
+summed over the pair. All stand behind the same redirect, and none writes an access log. `bench_http.py small latency` runs these parts only.
 """
+import functools
 import json
 import os
 import resource
@@ -24,7 +25,8 @@ from sides import Side, alternate, machine, private_bytes  # noqa: E402
 
 TOOLS = os.path.abspath(os.path.join(BUILD, "test/bench"))
 HTTP_LOAD, FLOOR = os.path.join(TOOLS, "http_load"), os.path.join(TOOLS, "floor")
-PORT, FLOOR_PORT = 8080, 9100
+PORT = 8080
+PORTS = (15001, 15006)  # the peers stand behind the same redirect as Outrigger
 SECONDS = int(os.environ.get("SECONDS", "2"))
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 IDLE = min(int(os.environ.get("IDLE", "10000")), (DESCRIPTORS - 250) // 2)
@@ -34,48 +36,58 @@ class Bench:
     def __init__(self, mesh):
         self.mesh, self.results = mesh, {}
         service = mesh.service("load", {"http": (80, PORT)})
-        self.server = mesh.pod("load", ports={"http": PORT})
-        self.client = mesh.pod("web")
+        self.server = mesh.pod("load", ports={"http": PORT}, access_log="false")
+        self.client = mesh.pod("web", access_log="false")
         self._serve(self.server)
         self.outrigger = Side("outrigger", self.client, *service.vip,
                               [self.client.proxy, self.server.proxy])
         self.sides = [self.outrigger, self._floor(), self._haproxy(), self._nginx()]
         if envoy.PROGRAM:
             self.sides.append(self._envoy())
+        self.direct = self._direct()
 
-    def _start(self, node, name, *command):
+    def _start(self, node, name, uid, *command):
         process = self.mesh.start(Process(f"{node.name}-{name}", list(map(str, command)), node.net,
-                                          self.mesh.folder, users()[1], (0, -15)))
+                                          self.mesh.folder, uid, (0, -15)))
         process.wait_for_log("ready")
         return process
 
     def _serve(self, node):
-        self._start(node, "server", HTTP_LOAD, "server", PORT)
+        self._start(node, "server", users()[1], HTTP_LOAD, "server", PORT)
 
-    def _nodes(self, name):
-        far, near = self.mesh.node(f"{name}-server"), self.mesh.node(f"{name}-client")
+    def _pods(self, name):
+        """Two pods without a proxy of ours, whose connections are redirected all the same."""
+        far, near = (self.mesh.pod(f"{name}-{end}", proxy=False) for end in ("server", "client"))
+        for pod in (far, near):
+            pod.redirect()
         self._serve(far)
         return near, far
 
+    def _peer(self, name, start):
+        near, far = self._pods(name)
+        return Side(name, near, far.ipv4, 80, start(self.mesh, near, far, PORT, ports=PORTS,
+                                                    uid=users()[0]))
+
     def _floor(self):
-        near, far = self._nodes("floor")
-        self.direct = Side("direct", near, far.ipv4, PORT, [])
-        pair = [self._start(far, "floor", FLOOR, "far", FLOOR_PORT, "127.0.0.1", PORT),
-                self._start(near, "floor", FLOOR, "near", FLOOR_PORT, far.ipv4, FLOOR_PORT)]
-        return Side("floor", near, "127.0.0.1", FLOOR_PORT, pair)
+        def start(_mesh, near, far, backend, ports, uid):
+            return [self._start(far, "floor", uid, FLOOR, "far", ports[1], "127.0.0.1", backend),
+                    self._start(near, "floor", uid, FLOOR, "near", ports[0], far.ipv4, ports[1])]
+        return self._peer("floor", start)
 
     def _haproxy(self):
-        near, far = self._nodes("haproxy")
-        pair = haproxy.start_pair(self.mesh, near, far, PORT, IDLE + 50, "h2")
-        return Side("haproxy", near, "127.0.0.1", haproxy.LOCAL_PORT, pair)
+        return self._peer("haproxy", functools.partial(haproxy.start_pair, maxconn=IDLE + 50,
+                                                       protocol="h2"))
 
     def _nginx(self):
-        near, far = self._nodes("nginx")
-        return Side("nginx", near, "127.0.0.1", nginx.LOCAL_PORT, nginx.start_pair(self.mesh, near, far, PORT))
+        return self._peer("nginx", nginx.start_pair)
 
     def _envoy(self):
-        near, far = self._nodes("envoy")
-        return Side("envoy", near, "127.0.0.1", envoy.LOCAL_PORT, envoy.start_pair(self.mesh, near, far, PORT))
+        return self._peer("envoy", envoy.start_pair)
+
+    def _direct(self):
+        far, near = self.mesh.node("direct-server"), self.mesh.node("direct-client")
+        self._serve(far)
+        return Side("direct", near, far.ipv4, PORT, [])
 
     # -- what is measured ---------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from haproxy import make_certificates
 from mesh import Process, wait_until
 
 PROGRAM = os.environ.get("ENVOY", "")
-TLS_PORT, LOCAL_PORT = 9643, 9002
 HTTP = "type.googleapis.com/envoy.extensions"
 
 
@@ -60,26 +59,26 @@ def _config(listen, target, server_tls, client_tls):
                        "filter_chains": [chain]}], "clusters": [cluster]}}
 
 
-def _start(mesh, node, config):
+def _start(mesh, node, config, uid):
     name = f"{node.name}-envoy"
     path = os.path.join(mesh.folder, f"{name}.json")
     with open(path, "w", encoding="ascii") as file:
         json.dump(config, file)
     return mesh.start(Process(name, [PROGRAM, "-c", path, "--concurrency", "1", "--disable-hot-restart",
-                                     "--log-level", "error"], node.net, mesh.folder,
-                              expected_exit=(0, 143, 130, -15)))
+                                     "--log-level", "error"], node.net, mesh.folder, uid, (0, 143, 130, -15)))
 
 
-def start_pair(mesh, client, server, backend_port):
-    """Both sides, one worker each. Returns the processes; dial LOCAL_PORT."""
-    make_certificates(mesh.folder)
-    far = _start(mesh, server, _config(("0.0.0.0", TLS_PORT), ("127.0.0.1", backend_port),
-                                       _tls(mesh.folder, "server", "Downstream"), None))
-    near = _start(mesh, client, _config(("127.0.0.1", LOCAL_PORT), (server.ipv4, TLS_PORT), None,
-                                        _tls(mesh.folder, "client", "Upstream")))
+def start_pair(mesh, client, server, backend_port, ports, uid):
+    """Both sides, one worker each. Returns the processes; dial ports[0]."""
+    near_port, far_port = ports
+    make_certificates(mesh.folder, uid)
+    far = _start(mesh, server, _config(("0.0.0.0", far_port), ("127.0.0.1", backend_port),
+                                       _tls(mesh.folder, "server", "Downstream"), None), uid)
+    near = _start(mesh, client, _config(("0.0.0.0", near_port), (server.ipv4, far_port), None,
+                                        _tls(mesh.folder, "client", "Upstream")), uid)
 
     def answers():
-        with client.connect("127.0.0.1", LOCAL_PORT) as probe:
+        with client.connect("127.0.0.1", near_port) as probe:
             probe.sendall(b"GET /1 HTTP/1.1\r\nhost: load\r\n\r\n")
             return probe.recv(12) == b"HTTP/1.1 200"
     wait_until(answers, "Envoy to forward")

@@ -23,7 +23,6 @@ global
     nbthread 1
     maxconn {maxconn}
     tune.ssl.cachesize 0
-    stats socket {folder}/{name}.sock mode 600
 defaults
     mode {mode}
     timeout connect 5s
@@ -58,8 +57,8 @@ def _pem(key):
                              serialization.NoEncryption())
 
 
-def make_certificates(folder):
-    """ca.pem, and client.pem and server.pem with their keys, in the folder."""
+def make_certificates(folder, uid=None):
+    """ca.pem, and client.pem and server.pem with their keys, in the folder; `uid` may read them."""
     ca_key = ec.generate_private_key(ec.SECP256R1())
     files = {"ca.pem": _certificate("bench-ca", ca_key, "bench-ca", ca_key, True)}
     for name in ("client", "server"):
@@ -68,35 +67,39 @@ def make_certificates(folder):
     for name, pem in files.items():
         with open(os.path.join(folder, name), "wb") as file:
             file.write(pem)
+        if uid is not None:
+            os.chown(os.path.join(folder, name), uid, uid)
 
 
-def _start(mesh, node, name, bind, server, maxconn, mode):
+def _start(mesh, node, name, bind, server, maxconn, mode, uid):
     path = os.path.join(mesh.folder, f"{name}.cfg")
     reuse = "http-reuse always" if mode == "http" else ""
     with open(path, "w", encoding="ascii") as file:
-        file.write(CONFIG.format(bind=bind, server=server, maxconn=maxconn, folder=mesh.folder,
+        file.write(CONFIG.format(bind=bind, server=server, maxconn=maxconn,
                                  name=name, mode=mode, reuse=reuse))
     return mesh.start(Process(name, ["/usr/sbin/haproxy", "-db", "-f", path], node.net, mesh.folder,
-                              expected_exit=(0, 143, 130, -15)))
+                              uid, (0, 143, 130, -15)))
 
 
-def start_pair(mesh, client, server, backend_port, maxconn=25000, protocol="tcp"):
-    """Both sides, in the nodes `client` and `server`. Returns the processes; dial LOCAL_PORT."""
+def start_pair(mesh, client, server, backend_port, maxconn=25000, protocol="tcp",
+               ports=(LOCAL_PORT, TLS_PORT), uid=None):
+    """Both sides, in the nodes `client` and `server`. Returns the processes; dial ports[0]."""
+    near_port, far_port = ports
     mode, bind, toward = PROTOCOLS[protocol]
-    make_certificates(mesh.folder)
+    make_certificates(mesh.folder, uid)
     tls = f"ssl ca-file {mesh.folder}/ca.pem verify required ssl-min-ver TLSv1.3"
     far = _start(mesh, server, f"{server.name}-haproxy",
-                 f":::{TLS_PORT} v4v6 {tls} crt {mesh.folder}/server.pem no-tls-tickets {bind}",
-                 f"127.0.0.1:{backend_port}", maxconn, mode)
-    near = _start(mesh, client, f"{client.name}-haproxy", f"127.0.0.1:{LOCAL_PORT}",
-                  f"{server.ipv4}:{TLS_PORT} {tls} crt {mesh.folder}/client.pem sni str(server) "
-                  f"no-ssl-reuse {toward}", maxconn, mode)
-    wait_until(lambda: _answers(client, mode), "HAProxy to forward")
+                 f":::{far_port} v4v6 {tls} crt {mesh.folder}/server.pem no-tls-tickets {bind}",
+                 f"127.0.0.1:{backend_port}", maxconn, mode, uid)
+    near = _start(mesh, client, f"{client.name}-haproxy", f":::{near_port} v4v6",
+                  f"{server.ipv4}:{far_port} {tls} crt {mesh.folder}/client.pem sni str(server) "
+                  f"no-ssl-reuse {toward}", maxconn, mode, uid)
+    wait_until(lambda: _answers(client, mode, near_port), "HAProxy to forward")
     return near, far
 
 
-def _answers(client, mode):
-    with client.connect("127.0.0.1", LOCAL_PORT) as probe:
+def _answers(client, mode, port):
+    with client.connect("127.0.0.1", port) as probe:
         if mode == "tcp":
             probe.sendall(b"Ex")
             return probe.recv(1) == b"x"

@@ -5,22 +5,20 @@ import subprocess
 from haproxy import make_certificates
 from mesh import Process, wait_until
 
-TLS_PORT, LOCAL_PORT = 9543, 9001
-
 CONFIG = """
 daemon off;
 worker_processes 1;
-pid {folder}/{name}.pid;
-error_log {folder}/{name}.err warn;
+pid {own}/{name}.pid;
+error_log {own}/{name}.err warn;
 worker_rlimit_nofile 60000;
 events {{ worker_connections 25000; }}
 http {{
     access_log off;
-    client_body_temp_path {folder}/{name}-body;
-    proxy_temp_path {folder}/{name}-proxy;
-    fastcgi_temp_path {folder}/{name}-fastcgi;
-    uwsgi_temp_path {folder}/{name}-uwsgi;
-    scgi_temp_path {folder}/{name}-scgi;
+    client_body_temp_path {own}/{name}-body;
+    proxy_temp_path {own}/{name}-proxy;
+    fastcgi_temp_path {own}/{name}-fastcgi;
+    uwsgi_temp_path {own}/{name}-uwsgi;
+    scgi_temp_path {own}/{name}-scgi;
     keepalive_requests 1000000000;
     keepalive_timeout 1h;
     tcp_nodelay on;
@@ -48,14 +46,18 @@ TLS = """ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/serve
         ssl_client_certificate {folder}/ca.pem; ssl_verify_client on; ssl_protocols TLSv1.3;"""
 
 
-def _start(mesh, node, listen, server, scheme, tls):
+def _start(mesh, node, listen, server, scheme, tls, uid):
     name = f"{node.name}-nginx"
+    own = os.path.join(mesh.folder, name)
+    os.mkdir(own)
+    if uid is not None:
+        os.chown(own, uid, uid)
     path = os.path.join(mesh.folder, f"{name}.cfg")
     with open(path, "w", encoding="ascii") as file:
-        file.write(CONFIG.format(folder=mesh.folder, name=name, listen=listen, server=server,
+        file.write(CONFIG.format(folder=mesh.folder, own=own, name=name, listen=listen, server=server,
                                  scheme=scheme, tls=tls.format(folder=mesh.folder)))
-    return mesh.start(Process(name, ["/usr/sbin/nginx", "-c", path, "-e", f"{mesh.folder}/{name}.err"],
-                              node.net, mesh.folder, expected_exit=(0, 143, 130, -15)))
+    return mesh.start(Process(name, ["/usr/sbin/nginx", "-c", path, "-e", f"{own}/{name}.err"],
+                              node.net, mesh.folder, uid, (0, 143, 130, -15)))
 
 
 def _worker(process):
@@ -65,14 +67,16 @@ def _worker(process):
         return [int(word) for word in file.read().split()]
 
 
-def start_pair(mesh, client, server, backend_port):
-    """Both sides. Returns the processes, workers included; dial LOCAL_PORT."""
-    make_certificates(mesh.folder)
-    far = _start(mesh, server, f"[::]:{TLS_PORT} ssl ipv6only=off", f"127.0.0.1:{backend_port}", "http", TLS)
-    near = _start(mesh, client, f"127.0.0.1:{LOCAL_PORT}", f"{server.ipv4}:{TLS_PORT}", "https", "")
+def start_pair(mesh, client, server, backend_port, ports, uid):
+    """Both sides. Returns the processes, workers included; dial ports[0]."""
+    near_port, far_port = ports
+    make_certificates(mesh.folder, uid)
+    far = _start(mesh, server, f"[::]:{far_port} ssl ipv6only=off", f"127.0.0.1:{backend_port}", "http", TLS,
+                 uid)
+    near = _start(mesh, client, f"[::]:{near_port} ipv6only=off", f"{server.ipv4}:{far_port}", "https", "", uid)
 
     def answers():
-        with client.connect("127.0.0.1", LOCAL_PORT) as probe:
+        with client.connect("127.0.0.1", near_port) as probe:
             probe.sendall(b"GET /1 HTTP/1.1\r\nhost: load\r\n\r\n")
             return probe.recv(12) == b"HTTP/1.1 200"
     wait_until(answers, "nginx to forward")
