@@ -259,9 +259,9 @@ static inline void rig_end_codec(struct rig *rig)
     graveyard_bury(&rig->graveyard);
 }
 
-static inline void rig_close(struct rig *rig)
+/* After everything was let go: nothing is left. */
+static inline void rig_fini(struct rig *rig)
 {
-    rig_end_codec(rig);
     assert_true(list_is_empty(&rig->shared.dirty));
     assert_int_equal(rig->conns.waiting_bytes, 0);
     assert_int_equal(rig->timers.count, 0);
@@ -273,6 +273,12 @@ static inline void rig_close(struct rig *rig)
     buf_fini(&rig->log);
     buf_fini(&rig->wire);
     buf_fini(&rig->data);
+}
+
+static inline void rig_close(struct rig *rig)
+{
+    rig_end_codec(rig);
+    rig_fini(rig);
 }
 
 #endif
