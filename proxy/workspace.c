@@ -8,6 +8,7 @@
 #include "proxy/request.h"
 #include "proxy/upstream/pool.h"
 #include "common/usage.h"
+#include "proxy/codec/slabs.h"
 
 #define LOG_BURST_LINES 50
 #define LOG_LINE_NS     (NS_PER_SEC / 10)
@@ -30,6 +31,7 @@ static void on_trim(struct timer *timer)
         timer_set(&workspace->timers, timer, clock_now_ns(), TRIM_DELAY_MS);
         return;
     }
+    slabs_trim(workspace->codecs.slabs);
     usage_trim();
     workspace->peak_tunnels = workspace_n_connections(workspace);
 }

@@ -262,7 +262,7 @@ static uint64_t client_deadline_ns(const struct h1 *h1)
     case H1_STATE_TUNNEL:
         return h1->codec.active_ns + limits->keepalive_timeout_ms * NS_PER_MS;
     case H1_STATE_LINGER:
-        return h1->since_ns + H1_LINGER_MS * NS_PER_MS;
+        return h1_linger_deadline_ns(h1);
     case H1_STATE_IDLE: /* the pool's */
     case H1_STATE_RECEIVED:
     case H1_STATE_PENDING:

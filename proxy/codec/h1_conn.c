@@ -48,7 +48,8 @@ void h1_set_state(struct h1 *h1, enum h1_state to)
 bool h1_wants_input(const struct h1 *h1)
 {
     switch (h1->state) {
-    case H1_STATE_IDLE:
+    case H1_STATE_IDLE: /* who does not take the answers is not asked for more */
+        return !h1->codec.ops->is_server || !h1->output.is_high;
     case H1_STATE_HEAD:
     case H1_STATE_LINGER:
         return true;
@@ -76,6 +77,13 @@ static bool h1_is_left_alone(const struct h1 *h1)
 }
 
 /* ---- time ---- */
+
+uint64_t h1_linger_deadline_ns(const struct h1 *h1)
+{
+    if (h1->is_cut || conn_write_ended(&h1->codec.conn))
+        return h1->since_ns + H1_LINGER_MS * NS_PER_MS;
+    return h1->codec.active_ns + h1->codec.shared->limits->stream_idle_timeout_ms * NS_PER_MS;
+}
 
 void h1_arm(struct h1 *h1)
 {
@@ -220,6 +228,7 @@ static void on_drained(struct output *output)
 {
     struct h1 *h1 = LIST_ENTRY(output, struct h1, output);
     struct h1_stream *stream = h1->stream;
+    output_mark(output); /* pipelined requests may have waited for it */
     if (stream && stream->stream.events && !stream->stream.is_sent)
         stream->stream.events->on_drained(&stream->stream);
 }
@@ -232,6 +241,8 @@ static void h1_finish(struct h1 *h1)
         return;
     switch (conn_finish(conn)) {
     case CONN_SENT:
+        h1->since_ns = h1->codec.active_ns;
+        h1_arm(h1);
         return;
     case CONN_BLOCKED:
         output_tell_sent(&h1->output); /* again when close_notify has gone */

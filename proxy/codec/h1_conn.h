@@ -73,7 +73,7 @@ struct h1 {
     enum conn_end end;  /* what follows `held`; CONN_GOES_ON: more may come */
     enum reason reason; /* why it lingers */
     const char *detail;
-    uint64_t since_ns;      /* when the head began, or lingering */
+    uint64_t since_ns;      /* when the head began, or FIN was sent */
     uint64_t listen_ns;     /* when to ask again whether it was reset, while it is deaf */
     uint64_t dropped_bytes; /* discarding or lingering */
     uint32_t n_informational;
@@ -115,6 +115,9 @@ void h1_fail(struct h1 *h1, enum stream_cut cut, bool is_unprocessed, enum reaso
 /* No exchange any more; when everything was sent and the peer has gone, or is too slow: on_closed.
  */
 void h1_linger(struct h1 *h1, enum reason reason, const char *detail);
+
+/* H1_STATE_LINGER: a slow reader has time for what is still to be sent, then H1_LINGER_MS. */
+uint64_t h1_linger_deadline_ns(const struct h1 *h1);
 
 /* Of codec_ops. */
 void h1_close(struct codec *codec, enum reason reason);

@@ -198,8 +198,11 @@ static bool server_send_head(struct stream *base, const struct head *given, bool
     stream->is_head_sent = true;
     stream->sending = how.framing;
     stream->left_bytes = how.framing == H1_LENGTH ? (uint64_t)head.content_length : 0;
-    stream->stream.is_sent = is_end && how.framing != H1_TUNNEL;
     server_settle_tunnel(stream);
+    if (is_end && how.framing == H1_TUNNEL)
+        h1_stream_send_data(base, slice_of(NULL, 0), true);
+    stream->stream.is_sent = is_end;
+    (void)output_is_high(&h1->output);
     return true;
 }
 
@@ -321,6 +324,8 @@ static uint64_t server_deadline_ns(const struct h1 *h1)
     uint64_t idle_ns = h1->codec.active_ns + limits->stream_idle_timeout_ms * NS_PER_MS;
     switch (h1->state) {
     case H1_STATE_IDLE:
+        if (server_is_blocked(h1))
+            return idle_ns;
         return h1->codec.active_ns + limits->keepalive_timeout_ms * NS_PER_MS;
     case H1_STATE_HEAD:
         return h1->since_ns + limits->head_timeout_ms * NS_PER_MS;
@@ -333,7 +338,7 @@ static uint64_t server_deadline_ns(const struct h1 *h1)
     case H1_STATE_TUNNEL:
         return h1->codec.active_ns + limits->keepalive_timeout_ms * NS_PER_MS;
     case H1_STATE_LINGER:
-        return h1->since_ns + H1_LINGER_MS * NS_PER_MS;
+        return h1_linger_deadline_ns(h1);
     case H1_STATE_CLOSED:
         return UINT64_MAX;
     }

@@ -330,6 +330,29 @@ static void test_pipelining_is_bounded(void **state)
     rig_close(&rig);
 }
 
+/* Many requests, and nobody reads the answers: no more is taken than the high mark has room for. */
+static void test_pipelining_without_reading(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, h1_server_new, &events);
+    rig.limits.output_high_bytes = 2048;
+    size_t sent = 0;
+    for (int idle = 0; idle < 8;) {
+        ssize_t n = send(rig.fd, GET("/"), strlen(GET("/")), MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent += n > 0;
+        idle = n > 0 ? 0 : idle + 1;
+        rig_turn_once(&rig);
+    }
+    assert_true(buf_len(&rig.codec->conn.out) > 0);
+    assert_true(buf_len(&rig.codec->conn.out) < 16 * 1024);
+    assert_false(rig.is_closed);
+    while (buf_len(&rig.wire) < sent * strlen(OK))
+        rig_turn(&rig);
+    assert_int_equal(buf_len(&rig.wire), sent * strlen(OK));
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_early_answer_to_large_body),
         cmocka_unit_test(test_pipelining_is_bounded),
+        cmocka_unit_test(test_pipelining_without_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,7 +271,7 @@ static void test_cut(void **state)
     assert_logs("200\nreset truncated\nclosed server_reset\n", "/x end\nclosed done\n");
 }
 
-/* The pool closes an idle connection: the server sees an end in good order. */
+/* The pool closes an idle connection: no exchange is cut by it, however TLS ends. */
 static void test_idle_close(void **state)
 {
     (void)state;
