@@ -154,7 +154,8 @@ void workspace_publish_tls(struct workspace *workspace, const struct worker_tls 
     svid_tls_drop(workspace->tls.client);
     svid_tls_drop(workspace->tls.server);
     workspace->tls = *tls;
-    pools_renew(workspace->pools, RENEW_SPREAD_MS);
+    if (tls->client) /* it has expired and there is no other: what is open lives on */
+        pools_renew(workspace->pools, RENEW_SPREAD_MS);
 }
 
 void workspace_tidy(struct workspace *workspace)
