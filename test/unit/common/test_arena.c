@@ -46,12 +46,34 @@ static void test_texts(void **state)
     arena_fini(&arena);
 }
 
+/* The first block is the caller's: nothing is allocated until it is used up, nothing of it freed.
+ */
+static void test_lent_memory(void **state)
+{
+    (void)state;
+    _Alignas(max_align_t) char memory[1024];
+    struct arena arena;
+    for (int round = 0; round < 3; round++) {
+        memset(memory, 'x', sizeof(memory));
+        arena_init_with(&arena, memory, sizeof(memory));
+        char *first = arena_take(&arena, 900);
+        assert_true(first >= memory && first + 900 <= memory + sizeof(memory));
+        for (int i = 0; i < 900; i++)
+            assert_int_equal(first[i], 0);
+        char *second = arena_take(&arena, 900);
+        assert_true(second < memory || second >= memory + sizeof(memory));
+        arena_fini(&arena);
+        assert_null(arena.blocks);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes_zeroed_and_aligned),
         cmocka_unit_test(test_refuses_sums_that_overflow),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_lent_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
