@@ -295,8 +295,12 @@ static int on_reset_sent(struct h2_session *session, const nghttp2_frame *frame)
 static int on_goaway_sent(struct h2_session *session, const nghttp2_goaway *goaway)
 {
     char detail[128];
-    if (goaway->error_code == NGHTTP2_NO_ERROR)
+    if (goaway->error_code == NGHTTP2_NO_ERROR) {
+        /* Not before: nghttp2 sends PING in front of everything else that waits. */
+        if (session->drain == H2_DRAIN_ANNOUNCED)
+            nghttp2_submit_ping(session->h2, NGHTTP2_FLAG_NONE, h2_drain_ping);
         return 0;
+    }
     snprintf(detail, sizeof(detail), "%s%s%.*s", nghttp2_http2_strerror(goaway->error_code),
              goaway->opaque_data_len ? ": " : "",
              (int)(goaway->opaque_data_len < 80 ? goaway->opaque_data_len : 80),

@@ -339,8 +339,7 @@ void h2_session_drain(struct codec *codec)
         h2_session_drain_seen(session);
         return;
     }
-    nghttp2_submit_shutdown_notice(session->h2);
-    nghttp2_submit_ping(session->h2, NGHTTP2_FLAG_NONE, h2_drain_ping);
+    nghttp2_submit_shutdown_notice(session->h2); /* PING follows when it has been framed */
     h2_times_set_deadline(session, DRAIN_ANSWER_MS);
 }
 

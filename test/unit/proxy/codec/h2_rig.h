@@ -397,6 +397,17 @@ static inline const char *rig_frames(struct rig *rig)
     return heard(&text);
 }
 
+/* A server whose peer has sent its preface and knows our settings. */
+static inline void rig_open_server(struct rig *rig)
+{
+    rig_init(rig);
+    rig_start(rig, true);
+    put_preface(rig);
+    put_frame(rig, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, "", 0);
+    rig_send(rig);
+    rig_frames(rig);
+}
+
 /* The peer goes, and everything of the codec. */
 static inline void rig_end(struct rig *rig)
 {

@@ -1,23 +1,21 @@
 /*
- * The HTTP/2 server against a peer of raw frames.
+ * The HTTP/2 server against a peer of raw frames: exchanges, flow control, resets, the end.
+ * What hostile peers do is in test_h2_hostile.c.
  */
 #include "h2_rig.h"
 
-static void open_server(struct rig *rig)
-{
-    rig_init(rig);
-    rig_start(rig, true);
-    put_preface(rig);
-    rig_send(rig);
-    rig_frames(rig);
-}
-
-static struct head answer_head(struct rig *rig, uint16_t status)
+static struct head head_of(struct stream *stream, uint16_t status)
 {
     struct head head;
-    head_init(&head, &rig->streams[rig->n_streams - 1]->arena);
+    head_init(&head, &stream->arena);
     head.status = status;
     return head;
+}
+
+static void answer(struct stream *stream, uint16_t status, bool is_end)
+{
+    struct head head = head_of(stream, status);
+    assert_true(stream_send_head(stream, &head, is_end));
 }
 
 /* ---- exchanges ------------------------------------------------------------------------------ */
@@ -26,20 +24,560 @@ static void test_request_and_answer(void **state)
 {
     (void)state;
     struct rig rig;
-    open_server(&rig);
+    rig_open_server(&rig);
     put_headers(&rig, 1, true, GET "x?y=1\nuser-agent=me\ncookie=a=1\nx-own=v\ncookie=b=2");
     rig_send(&rig);
     assert_string_equal(heard(&rig.told),
                         "1:GET http://a/x?y=1 user-agent=me cookie=a=1; b=2 x-own=v end\n");
-    struct head head = answer_head(&rig, 200);
+    struct stream *stream = rig.streams[0];
+    assert_true(stream->is_received);
+    struct head head = head_of(stream, 200);
     head.content_length = 5;
     assert_true(head_add(&head, SLICE_LITERAL("x-back"), SLICE_LITERAL("1")));
-    assert_true(stream_send_head(rig.streams[0], &head, false));
-    assert_true(stream_send_data(rig.streams[0], SLICE_LITERAL("hello"), true));
-    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    assert_true(stream_send_head(stream, &head, false));
+    assert_true(stream_send_data(stream, SLICE_LITERAL("hello"), true));
+    assert_true(stream->is_sent);
+    stream_close(stream, STREAM_CUT_NONE);
+    assert_int_equal(codec_n_streams(rig.codec), 0);
     assert_string_equal(rig_frames(&rig),
                         "HEADERS 1 :status=200 content-length=5 x-back=1\nDATA 1 5 end\n");
-    assert_int_equal(codec_n_streams(rig.codec), 0);
+    rig_end(&rig);
+}
+
+static void test_the_end_comes_with_the_last_bytes(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST "\ncontent-length=30");
+    put_data(&rig, 1, 10, false);
+    put_data(&rig, 1, 20, true);
+    put_headers(&rig, 3, false, POST);
+    put_data(&rig, 3, 0, true);
+    put_headers(&rig, 5, false, POST);
+    put_frame(&rig, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED | NGHTTP2_FLAG_END_STREAM, 5, "\3abcdPPP", 8);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "1:POST http://a/ length=30\n"
+                                          "1:data 10\n1:data 20 end\n"
+                                          "3:POST http://a/\n3:data 0 end\n"
+                                          "5:POST http://a/\n5:data 4\n5:data 0 end\n");
+    for (int i = 0; i < 3; i++) {
+        answer(rig.streams[i], 204, true);
+        stream_close(rig.streams[i], STREAM_CUT_NONE);
+    }
+    assert_string_equal(rig_frames(&rig), "HEADERS 1 :status=204 end\nHEADERS 3 :status=204 end\n"
+                                          "HEADERS 5 :status=204 end\n");
+    rig_end(&rig);
+}
+
+static void test_trailers(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST "\nte=trailers");
+    put_data(&rig, 1, 4, false);
+    put_headers(&rig, 1, true, "x-sum=9\nx-forwarded-for=1.2.3.4");
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told),
+                        "1:POST http://a/ te=trailers\n1:data 4\n1:trailers x-sum=9 end\n");
+    struct head trailers = head_of(rig.streams[0], 0);
+    char value[] = "0"; /* gone before it is sent */
+    assert_true(head_add_id(&trailers, FIELD_GRPC_STATUS, slice_str(value)));
+    answer(rig.streams[0], 200, false);
+    stream_send_data(rig.streams[0], SLICE_LITERAL("abc"), false);
+    assert_true(stream_send_trailers(rig.streams[0], &trailers));
+    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    value[0] = '?';
+    assert_string_equal(rig_frames(&rig),
+                        "HEADERS 1 :status=200\nDATA 1 3\nHEADERS 1 grpc-status=0 end\n");
+    /* No data, and trailers that are none. */
+    put_headers(&rig, 3, true, GET);
+    put_headers(&rig, 5, true, GET);
+    rig_send(&rig);
+    heard(&rig.told);
+    answer(rig.streams[1], 200, false);
+    trailers = head_of(rig.streams[1], 0);
+    assert_true(head_add_id(&trailers, FIELD_GRPC_STATUS, SLICE_LITERAL("5")));
+    assert_true(stream_send_trailers(rig.streams[1], &trailers));
+    answer(rig.streams[2], 200, false);
+    trailers = head_of(rig.streams[2], 0);
+    assert_true(stream_send_trailers(rig.streams[2], &trailers));
+    stream_close(rig.streams[1], STREAM_CUT_NONE);
+    stream_close(rig.streams[2], STREAM_CUT_NONE);
+    assert_string_equal(rig_frames(&rig), "HEADERS 3 :status=200\nHEADERS 5 :status=200\n"
+                                          "HEADERS 3 grpc-status=5 end\nDATA 5 0 end\n");
+    rig_end(&rig);
+}
+
+static void test_informational_heads(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST "\nexpect=100-continue");
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "1:POST http://a/ expect=100-continue\n");
+    answer(rig.streams[0], 100, false);
+    assert_string_equal(rig_frames(&rig), "HEADERS 1 :status=100\n");
+    put_data(&rig, 1, 1, true);
+    rig_send(&rig);
+    answer(rig.streams[0], 103, false);
+    answer(rig.streams[0], 200, true);
+    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    assert_string_equal(rig_frames(&rig), "HEADERS 1 :status=103\nHEADERS 1 :status=200 end\n");
+    rig_end(&rig);
+}
+
+static void test_tunnels(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false,
+                ":method=CONNECT\n:protocol=websocket\n:scheme=http\n:path=/chat\n:authority=a");
+    put_headers(&rig, 3, false, ":method=CONNECT\n:authority=a:1");
+    put_data(&rig, 3, 2, false);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "1:GET http://a/chat upgrade=websocket\n"
+                                          "3:CONNECT ://a:1\n3:data 2\n");
+    answer(rig.streams[0], 101, false);
+    stream_send_data(rig.streams[0], SLICE_LITERAL("ws"), false);
+    answer(rig.streams[1], 200, false);
+    assert_string_equal(rig_frames(&rig),
+                        "HEADERS 1 :status=200\nHEADERS 3 :status=200\nDATA 1 2\n");
+    put_data(&rig, 1, 7, true);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "1:data 7 end\n");
+    stream_close(rig.streams[0], STREAM_CUT_CANCELLED);
+    stream_close(rig.streams[1], STREAM_CUT_CANCELLED);
+    assert_string_equal(rig_frames(&rig), "RST 1 8\nRST 3 8\n");
+    /* A server that knows nothing of the upgrade has not agreed to it. */
+    put_headers(&rig, 5, false,
+                ":method=CONNECT\n:protocol=websocket\n:scheme=http\n:path=/chat\n:authority=a");
+    rig_send(&rig);
+    struct head head = head_of(rig.streams[2], 200);
+    assert_false(stream_send_head(rig.streams[2], &head, false));
+    stream_close(rig.streams[2], STREAM_CUT_INTERNAL);
+    assert_string_equal(rig_frames(&rig), "RST 5 2\n");
+    rig_end(&rig);
+}
+
+static void test_heads_that_cannot_be_sent(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, true, GET);
+    rig_send(&rig);
+    static const uint16_t statuses[] = {0, 99, 101, 600};
+    for (size_t i = 0; i < 4; i++) {
+        struct head head = head_of(rig.streams[0], statuses[i]);
+        assert_false(stream_send_head(rig.streams[0], &head, true));
+    }
+    answer(rig.streams[0], 200, false);
+    struct head again = head_of(rig.streams[0], 200);
+    assert_false(stream_send_head(rig.streams[0], &again, true));
+    stream_close(rig.streams[0], STREAM_CUT_INTERNAL);
+    assert_string_equal(rig_frames(&rig), "RST 1 2\n");
+    rig_end(&rig);
+}
+
+/* ---- flow control --------------------------------------------------------------------------- */
+
+static void test_pause_withholds_the_window(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST);
+    rig_send(&rig);
+    stream_pause(rig.streams[0]);
+    for (int i = 0; i < 16; i++)
+        put_data(&rig, 1, 16000, i == 15);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "1:POST http://a/\n");
+    assert_string_equal(rig_frames(&rig), "");
+    stream_resume(rig.streams[0]);
+    assert_string_equal(heard(&rig.told), ""); /* nothing from inside an operation */
+    rig_turn(&rig);
+    const char *told = heard(&rig.told);
+    assert_non_null(strstr(told, " end\n"));
+    assert_true(rig.streams[0]->is_received);
+    stream_close(rig.streams[0], STREAM_CUT_CANCELLED);
+    rig_end(&rig);
+}
+
+static void test_the_window_opens_as_data_is_taken(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST);
+    for (int i = 0; i < 10; i++)
+        put_data(&rig, 1, 16000, false);
+    rig_send(&rig);
+    const char *frames = rig_frames(&rig);
+    assert_non_null(strstr(frames, "WINDOW 1 "));
+    /* One that is not taken is not given back; the others on the connection do not suffer. */
+    put_headers(&rig, 3, false, POST);
+    rig_send(&rig);
+    stream_pause(rig.streams[1]);
+    for (int i = 0; i < 16; i++)
+        put_data(&rig, 3, 16000, false);
+    for (int i = 0; i < 32; i++)
+        put_data(&rig, 1, 16000, false);
+    rig_send(&rig);
+    frames = rig_frames(&rig);
+    assert_null(strstr(frames, "WINDOW 3"));
+    assert_non_null(strstr(frames, "WINDOW 1 "));
+    assert_non_null(strstr(frames, "WINDOW 0 "));
+    heard(&rig.told);
+    stream_resume(rig.streams[1]);
+    assert_non_null(strstr(rig_frames(&rig), "WINDOW 3 256000"));
+    stream_close(rig.streams[0], STREAM_CUT_CANCELLED);
+    stream_close(rig.streams[1], STREAM_CUT_CANCELLED);
+    rig_end(&rig);
+}
+
+static void test_what_is_held_is_bounded(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    for (uint32_t id = 1; id <= 15; id += 2)
+        put_headers(&rig, id, false, POST);
+    rig_send(&rig);
+    for (int i = 0; i < 8; i++)
+        stream_pause(rig.streams[i]);
+    rig_frames(&rig);
+    /* 1 MiB is held, then the connection's window is kept too. */
+    for (int round = 0; round < 12; round++)
+        for (uint32_t id = 1; id <= 15; id += 2)
+            put_data(&rig, id, 16000, false);
+    rig_send(&rig);
+    const char *frames = rig_frames(&rig);
+    size_t returned = 0;
+    for (const char *at = frames; (at = strstr(at, "WINDOW 0 ")); at++)
+        returned += strtoul(at + 9, NULL, 10);
+    assert_in_range(returned, 500000, 1024 * 1024);
+    for (int i = 0; i < 8; i++)
+        stream_resume(rig.streams[i]);
+    frames = rig_frames(&rig);
+    assert_non_null(strstr(frames, "WINDOW 0 "));
+    assert_non_null(strstr(frames, "WINDOW 15 "));
+    for (int i = 0; i < 8; i++)
+        stream_close(rig.streams[i], STREAM_CUT_CANCELLED);
+    rig_end(&rig);
+}
+
+static void test_the_peers_window_is_kept(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char bytes[70000] = {0};
+    rig_open_server(&rig);
+    put_setting(&rig, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1000);
+    put_number(&rig, NGHTTP2_WINDOW_UPDATE, 0, 1000000);
+    put_headers(&rig, 1, true, GET);
+    rig_send(&rig);
+    heard(&rig.told);
+    answer(rig.streams[0], 200, false);
+    assert_true(stream_send_data(rig.streams[0], slice_of(bytes, 50000), false));
+    assert_false(stream_send_data(rig.streams[0], slice_of(bytes, 20000), false));
+    assert_string_equal(rig_frames(&rig), "HEADERS 1 :status=200\nDATA 1 1000\n");
+    put_number(&rig, NGHTTP2_WINDOW_UPDATE, 1, 50000);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), ""); /* 19000 wait: above a quarter of the high mark */
+    put_number(&rig, NGHTTP2_WINDOW_UPDATE, 1, 10000);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "1:drained\n");
+    assert_true(stream_send_data(rig.streams[0], slice_of(bytes, 100), true));
+    put_number(&rig, NGHTTP2_WINDOW_UPDATE, 1, 50000);
+    rig_send(&rig);
+    assert_non_null(strstr(rig_frames(&rig), " end\n"));
+    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    rig_end(&rig);
+}
+
+static void test_trailers_come_behind_what_is_held(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST);
+    rig_send(&rig);
+    heard(&rig.told);
+    stream_pause(rig.streams[0]);
+    put_data(&rig, 1, 5, false);
+    put_headers(&rig, 1, true, "x-sum=9");
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "");
+    stream_resume(rig.streams[0]);
+    rig_turn(&rig);
+    assert_string_equal(heard(&rig.told), "1:data 5\n1:trailers x-sum=9 end\n");
+    stream_close(rig.streams[0], STREAM_CUT_CANCELLED);
+    rig_end(&rig);
+}
+
+/* ---- resets --------------------------------------------------------------------------------- */
+
+static void test_resets_of_the_peer(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t code;
+        const char *told;
+    } cases[] = {
+        {NGHTTP2_CANCEL, "1:reset cancelled\n"},
+        {NGHTTP2_NO_ERROR, "1:reset cancelled\n"},
+        {NGHTTP2_INTERNAL_ERROR, "1:reset internal_error\n"},
+        {NGHTTP2_PROTOCOL_ERROR, "1:reset protocol_error\n"},
+        {NGHTTP2_REFUSED_STREAM, "1:reset refused\n"},
+        {NGHTTP2_HTTP_1_1_REQUIRED, "1:reset http_1_1_required\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+        rig_open_server(&rig);
+        put_headers(&rig, 1, false, POST);
+        rig_send(&rig);
+        heard(&rig.told);
+        put_number(&rig, NGHTTP2_RST_STREAM, 1, cases[i].code);
+        rig_send(&rig);
+        assert_string_equal(heard(&rig.told), cases[i].told);
+        /* Nothing that is done with it now does harm. */
+        answer(rig.streams[0], 200, false);
+        assert_true(stream_send_data(rig.streams[0], SLICE_LITERAL("x"), true));
+        stream_pause(rig.streams[0]);
+        stream_resume(rig.streams[0]);
+        assert_int_equal(codec_n_streams(rig.codec), 1);
+        stream_close(rig.streams[0], STREAM_CUT_CANCELLED);
+        assert_string_equal(rig_frames(&rig), "");
+        rig_end(&rig);
+    }
+}
+
+static void test_resets_of_the_owner(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    /* before the head; in the body; complete but not yet sent; with a body still coming */
+    for (uint32_t id = 1; id <= 7; id += 2)
+        put_headers(&rig, id, id != 7, id == 7 ? POST : GET);
+    rig_send(&rig);
+    stream_close(rig.streams[0], STREAM_CUT_HTTP_1_1_REQUIRED);
+    answer(rig.streams[1], 200, false);
+    assert_non_null(strstr(rig_frames(&rig), "HEADERS 3"));
+    stream_send_data(rig.streams[1], SLICE_LITERAL("x"), false);
+    stream_close(rig.streams[1], STREAM_CUT_TRUNCATED);
+    answer(rig.streams[2], 200, true);
+    stream_close(rig.streams[2], STREAM_CUT_CANCELLED);
+    answer(rig.streams[3], 200, false);
+    stream_close(rig.streams[3], STREAM_CUT_INTERNAL);
+    /* Those that were not framed are not sent at all: their bytes may be gone. */
+    assert_string_equal(rig_frames(&rig), "RST 3 2\nRST 5 8\nRST 7 2\n");
+    rig_end(&rig);
+}
+
+static void test_an_early_answer_stops_the_request(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST);
+    put_headers(&rig, 3, false, POST);
+    rig_send(&rig);
+    heard(&rig.told);
+    answer(rig.streams[0], 403, true);
+    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    assert_string_equal(rig_frames(&rig), "HEADERS 1 :status=403 end\nRST 1 0\n");
+    answer(rig.streams[1], 403, true);
+    assert_string_equal(rig_frames(&rig), "HEADERS 3 :status=403 end\n");
+    put_data(&rig, 3, 10, false); /* still wanted until it is closed */
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "3:data 10\n");
+    stream_close(rig.streams[1], STREAM_CUT_NONE);
+    assert_string_equal(rig_frames(&rig), "RST 3 0\n");
+    put_data(&rig, 1, 10, false); /* on its way meanwhile */
+    put_data(&rig, 3, 10, true);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "");
+    assert_string_equal(rig_frames(&rig), "");
+    rig_end(&rig);
+}
+
+static void test_body_that_disagrees_with_its_length(void **state)
+{
+    (void)state;
+    static const size_t lens[] = {4, 6};
+    for (size_t i = 0; i < 2; i++) {
+        struct rig rig;
+        rig_open_server(&rig);
+        put_headers(&rig, 1, false, POST "\ncontent-length=5");
+        put_data(&rig, 1, lens[i], true);
+        rig_send(&rig);
+        const char *told = heard(&rig.told);
+        assert_null(strstr(told, "end"));
+        assert_non_null(strstr(told, "1:reset protocol_error\n"));
+        assert_string_equal(rig_frames(&rig), "RST 1 1\n");
+        stream_close(rig.streams[0], STREAM_CUT_CANCELLED);
+        rig_end(&rig);
+    }
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void test_drain_in_two_steps(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, true, GET);
+    rig_send(&rig);
+    codec_drain(rig.codec);
+    codec_drain(rig.codec);
+    put_headers(&rig, 3, true, GET); /* was on its way */
+    assert_string_equal(rig_frames(&rig), "GOAWAY 2147483647 0\nPING\n");
+    rig_send(&rig); /* with the answer to PING */
+    assert_int_equal(rig.n_streams, 2);
+    assert_string_equal(rig_frames(&rig), "GOAWAY 3 0\n");
+    put_headers(&rig, 5, true, GET);
+    rig_send(&rig);
+    assert_int_equal(rig.n_streams, 2);
+    answer(rig.streams[0], 200, true);
+    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    assert_string_equal(rig_frames(&rig), "HEADERS 1 :status=200 end\n");
+    assert_false(rig.is_closed);
+    answer(rig.streams[1], 200, true);
+    stream_close(rig.streams[1], STREAM_CUT_NONE);
+    assert_string_equal(rig_frames(&rig), "HEADERS 3 :status=200 end\n");
+    char byte;
+    assert_int_equal(recv(rig.fds[1], &byte, 1, 0), 0); /* FIN, and our last words were read */
+    assert_false(rig.is_closed);
+    shutdown(rig.fds[1], SHUT_WR);
+    rig_turn(&rig);
+    assert_true(rig.is_closed);
+    assert_int_equal(rig.reason, REASON_DONE);
+    rig_end(&rig);
+}
+
+static void test_idle_drain_without_an_answer(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    codec_drain(rig.codec);
+    assert_string_equal(rig_frames(&rig), "GOAWAY 2147483647 0\nPING\n");
+    rig.from_peer.end = rig.from_peer.start; /* it is not answered */
+    while (!rig.is_closed)
+        rig_once(&rig, EVLOOP_ONCE);
+    assert_string_equal(rig_frames(&rig), "GOAWAY 0 0\n");
+    assert_int_equal(rig.reason, REASON_DONE);
+    rig_end(&rig);
+}
+
+static void test_peer_goes_with_streams_open(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST);
+    put_headers(&rig, 3, true, GET);
+    rig_send(&rig);
+    heard(&rig.told);
+    answer(rig.streams[1], 200, false);
+    shutdown(rig.fds[1], SHUT_RDWR);
+    rig_turn(&rig);
+    assert_true(rig.is_closed);
+    assert_int_equal(rig.reason, REASON_CLIENT_RESET);
+    assert_string_equal(heard(&rig.told), "1:reset connection_lost\n3:reset connection_lost\n");
+    /* The connection is gone, and its streams are good until they are closed. */
+    stream_resume(rig.streams[0]);
+    rig_turn(&rig);
+    assert_true(stream_send_data(rig.streams[1], SLICE_LITERAL("x"), true));
+    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    stream_close(rig.streams[1], STREAM_CUT_CANCELLED);
+    rig_end(&rig);
+}
+
+static void test_what_came_whole_is_still_told(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST);
+    rig_send(&rig);
+    stream_pause(rig.streams[0]);
+    answer(rig.streams[0], 200, true);
+    rig_turn(&rig);
+    put_data(&rig, 1, 9, true);
+    rig_send(&rig);
+    heard(&rig.told);
+    shutdown(rig.fds[1], SHUT_RDWR);
+    rig_turn(&rig);
+    assert_true(rig.is_closed);
+    assert_string_equal(heard(&rig.told), "");
+    stream_resume(rig.streams[0]);
+    rig_turn(&rig);
+    assert_string_equal(heard(&rig.told), "1:data 9 end\n");
+    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    rig_end(&rig);
+}
+
+static void close_inside(void *owner, struct stream *stream, struct head *head, bool is_end)
+{
+    struct rig *rig = owner;
+    on_request(owner, stream, head, is_end);
+    codec_close(rig->codec, REASON_DRAINED);
+}
+
+static void test_closed_from_inside_an_event(void **state)
+{
+    (void)state;
+    static const struct codec_events events = {close_inside, on_room, on_closed};
+    struct rig rig;
+    rig_open_server(&rig);
+    rig.codec->events = &events;
+    put_headers(&rig, 1, true, GET);
+    put_headers(&rig, 3, true, GET);
+    rig_send(&rig);
+    assert_true(rig.is_closed);
+    assert_int_equal(rig.reason, REASON_DRAINED);
+    assert_int_equal(rig.n_streams, 1);
+    assert_string_equal(heard(&rig.told), "1:GET http://a/ end\n1:reset connection_lost\n");
+    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    rig_end(&rig);
+}
+
+static void test_freed_with_streams_open(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, true, GET);
+    rig_send(&rig);
+    heard(&rig.told);
+    codec_free(rig.codec);
+    rig.codec = NULL;
+    rig_turn(&rig);
+    assert_false(rig.is_closed); /* nobody is told */
+    assert_string_equal(heard(&rig.told), "");
+    stream_close(rig.streams[0], STREAM_CUT_CANCELLED);
+    rig_turn(&rig);
+    rig.is_closed = true;
+    rig_end(&rig);
+}
+
+static void test_last_words_of_a_close(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    codec_close(rig.codec, REASON_DRAINED);
+    assert_true(rig.is_closed);
+    assert_int_equal(rig.reason, REASON_DRAINED);
+    assert_string_equal(rig_frames(&rig), "GOAWAY 0 0\n");
     rig_end(&rig);
 }
 
@@ -47,6 +585,27 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request_and_answer),
+        cmocka_unit_test(test_the_end_comes_with_the_last_bytes),
+        cmocka_unit_test(test_trailers),
+        cmocka_unit_test(test_informational_heads),
+        cmocka_unit_test(test_tunnels),
+        cmocka_unit_test(test_heads_that_cannot_be_sent),
+        cmocka_unit_test(test_pause_withholds_the_window),
+        cmocka_unit_test(test_the_window_opens_as_data_is_taken),
+        cmocka_unit_test(test_what_is_held_is_bounded),
+        cmocka_unit_test(test_the_peers_window_is_kept),
+        cmocka_unit_test(test_trailers_come_behind_what_is_held),
+        cmocka_unit_test(test_resets_of_the_peer),
+        cmocka_unit_test(test_resets_of_the_owner),
+        cmocka_unit_test(test_an_early_answer_stops_the_request),
+        cmocka_unit_test(test_body_that_disagrees_with_its_length),
+        cmocka_unit_test(test_drain_in_two_steps),
+        cmocka_unit_test(test_idle_drain_without_an_answer),
+        cmocka_unit_test(test_peer_goes_with_streams_open),
+        cmocka_unit_test(test_what_came_whole_is_still_told),
+        cmocka_unit_test(test_closed_from_inside_an_event),
+        cmocka_unit_test(test_freed_with_streams_open),
+        cmocka_unit_test(test_last_words_of_a_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
