@@ -88,6 +88,7 @@ static void begin_end(struct h2_session *session)
     lose_streams(session);
     if (session->state == H2_CLOSED)
         return;
+    session->gone_ns = session->now_ns;
     h2_times_set_deadline(session, H2_LINGER_MS);
     output_tell_sent(&session->output);
 }
@@ -406,7 +407,7 @@ struct h2_session *h2_session_new(struct codec_shared *shared, struct conn *from
         .reason = REASON_COUNT,
         .now_ns = now_ns,
         .idle_ns = now_ns,
-        .waiting_ns = now_ns,
+        .gone_ns = now_ns,
     };
     session->codec.active_ns = now_ns;
     list_init(&session->streams);

@@ -54,14 +54,14 @@ struct h2_session {
     bool is_in_head; /* a header block has begun */
 
     struct h2_glitch glitch;
-    size_t credit;    /* bytes of the connection's window to be given back after the read */
-    size_t held;      /* bytes that wait for owners who have paused */
-    size_t owed;      /* window that is withheld until they have gone on */
-    uint64_t now_ns;  /* of this turn */
-    uint64_t head_ns; /* a header block was incomplete then; 0: none */
-    uint64_t idle_ns; /* when the last stream went, or the session began */
-    size_t waiting;   /* output that the timer saw last, and since when it has not moved */
-    uint64_t waiting_ns;
+    size_t credit;        /* bytes of the connection's window to be given back after the read */
+    size_t held;          /* bytes that wait for owners who have paused */
+    size_t owed;          /* window that is withheld until they have gone on */
+    uint64_t now_ns;      /* of this turn */
+    uint64_t head_ns;     /* a header block was incomplete then; 0: none */
+    uint64_t idle_ns;     /* when the last stream went, or the session began */
+    uint64_t gone;        /* bytes that the socket had taken when the timer looked */
+    uint64_t gone_ns;     /* and when that was no longer what it had been */
     uint64_t deadline_ns; /* of OPENING, ENDING, LINGERING, and of the first step of a drain */
     size_t lingered_bytes;
     bool is_room_due;

@@ -14,7 +14,7 @@ void h2_times_arm(struct h2_session *session)
     uint64_t wait_ms = limits->stream_idle_timeout_ms / 4;
     if (limits->keepalive_timeout_ms < wait_ms)
         wait_ms = limits->keepalive_timeout_ms;
-    if (session->head_ns && limits->head_timeout_ms < wait_ms)
+    if (session->head_ns && h2_session_is_alive(session) && limits->head_timeout_ms < wait_ms)
         wait_ms = limits->head_timeout_ms;
     if (session->deadline_ns) {
         uint64_t left_ms = session->deadline_ns > session->now_ns
@@ -53,12 +53,13 @@ static void cut_stalled(struct h2_session *session)
 static bool is_stuck(struct h2_session *session, uint64_t limit_ms)
 {
     size_t waiting = output_waiting(&session->output);
-    if (waiting == 0 || waiting != session->waiting) {
-        session->waiting = waiting;
-        session->waiting_ns = session->now_ns;
+    uint64_t gone = session->codec.bytes_written - waiting;
+    if (waiting == 0 || gone != session->gone) {
+        session->gone = gone;
+        session->gone_ns = session->now_ns;
         return false;
     }
-    return has_passed(session, session->waiting_ns, limit_ms);
+    return has_passed(session, session->gone_ns, limit_ms);
 }
 
 static void look_around(struct h2_session *session)
@@ -83,20 +84,32 @@ static void on_timer(struct timer *timer)
 {
     struct h2_session *session = LIST_ENTRY(timer, struct h2_session, timer);
     session->now_ns = clock_now_ns();
-    bool is_over = session->now_ns >= session->deadline_ns;
-    if ((session->state == H2_ENDING && is_stuck(session, H2_LINGER_MS)) ||
-        (session->state == H2_LINGERING && is_over)) {
-        h2_session_end_at_once(session);
-        return;
-    }
-    if (is_stuck(session, session->codec.shared->limits->stream_idle_timeout_ms)) {
-        h2_session_close(&session->codec, REASON_IDLE_TIMEOUT);
-        return;
-    }
-    if (h2_session_is_alive(session))
+    const struct codec_limits *limits = session->codec.shared->limits;
+    switch (session->state) {
+    case H2_OPENING:
+    case H2_UP:
+        if (is_stuck(session, limits->stream_idle_timeout_ms)) {
+            h2_session_close(&session->codec, REASON_IDLE_TIMEOUT);
+            return;
+        }
         look_around(session);
-    else
+        break;
+    case H2_ENDING: /* as long as it takes something */
+        if (is_stuck(session, H2_LINGER_MS)) {
+            h2_session_end_at_once(session);
+            return;
+        }
         session->deadline_ns = after_ms(session, H2_LINGER_MS);
+        break;
+    case H2_LINGERING:
+        if (session->now_ns >= session->deadline_ns) {
+            h2_session_end_at_once(session);
+            return;
+        }
+        break;
+    case H2_CLOSED:
+        return;
+    }
     h2_times_arm(session);
 }
 

@@ -408,7 +408,15 @@ static inline void rig_open_server(struct rig *rig)
     rig_frames(rig);
 }
 
-/* The peer goes, and everything of the codec. */
+/* The peer has read our last words. */
+static inline void rig_leave(struct rig *rig)
+{
+    shutdown(rig->fds[1], SHUT_WR);
+    rig_turn(rig);
+    assert_true(rig->is_closed);
+}
+
+/* The end, and everything of the codec. */
 static inline void rig_end(struct rig *rig)
 {
     if (rig->codec)
