@@ -112,7 +112,7 @@ PROXY_SRC := $(addprefix proxy/, \
     codec/codec.c codec/stream.c codec/h1_server.c codec/h1_client.c codec/h1_conn.c \
     codec/h1_receive.c codec/h1_stream.c \
     codec/h2_server.c codec/h2_client.c codec/h2_session.c codec/h2_callbacks.c codec/h2_stream.c \
-    codec/h2_times.c codec/h2_head.c codec/h2_glitch.c codec/output.c codec/queue.c codec/slabs.c \
+    codec/h2_sender.c codec/h2_times.c codec/h2_head.c codec/h2_glitch.c codec/output.c codec/queue.c codec/slabs.c \
     telemetry/telemetry.c telemetry/request_reason.c telemetry/metrics.c \
     control/control.c control/identity.c control/certify.c control/mesh_tls.c \
     control/discovery.c control/request.c control/resources.c \

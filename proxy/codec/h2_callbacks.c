@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "proxy/codec/h2_client.h"
 #include "proxy/codec/h2_server.h"
+#include "proxy/codec/h2_sender.h"
 #include "proxy/codec/slabs.h"
 
 const uint8_t h2_drain_ping[8] = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
@@ -377,7 +378,7 @@ static int on_send_data(nghttp2_session *h2, nghttp2_frame *frame, const uint8_t
     (void)h2;
     (void)frame;
     (void)context;
-    return h2_stream_send_frame(source->ptr, header, len);
+    return h2_sender_frame(source->ptr, header, len);
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */

@@ -1,10 +1,12 @@
 #include "proxy/codec/h2_client.h"
 
+#include "proxy/codec/h2_sender.h"
+
 #define NVA_FEW 64
 
 static const struct stream_ops client_stream_ops = {
-    .send_data = h2_stream_send_data,
-    .send_trailers = h2_stream_send_trailers,
+    .send_data = h2_sender_data,
+    .send_trailers = h2_sender_trailers,
     .pause = h2_stream_pause,
     .resume = h2_stream_resume,
     .close = h2_stream_close,
@@ -48,7 +50,7 @@ static int32_t submit(struct h2_session *session, struct h2_stream *stream, cons
         nva && digits ? h2_head_write_request(head, session->codec.conn.tls, true, digits, nva) : 0;
     if (n == 0)
         return -1;
-    nghttp2_data_provider source = h2_stream_source(stream);
+    nghttp2_data_provider source = h2_sender_source(stream);
     return nghttp2_submit_request(session->h2, NULL, nva, n, is_end ? NULL : &source, stream);
 }
 

@@ -1,5 +1,7 @@
 #include "proxy/codec/h2_server.h"
 
+#include "proxy/codec/h2_sender.h"
+
 #define NVA_FEW 64
 
 struct h2_stream *h2_server_begin(struct h2_session *session, int32_t id)
@@ -37,7 +39,7 @@ static bool send_head(struct stream *base, const struct head *head, bool is_end)
     if (n == 0)
         return false;
     int32_t id = (int32_t)base->id;
-    nghttp2_data_provider source = h2_stream_source(stream);
+    nghttp2_data_provider source = h2_sender_source(stream);
     bool is_final = head->status >= 200 || head->status == 101;
     int result =
         is_final ? nghttp2_submit_response(session->h2, id, nva, n, is_end ? NULL : &source)
@@ -54,8 +56,8 @@ static bool send_head(struct stream *base, const struct head *head, bool is_end)
 
 static const struct stream_ops server_stream_ops = {
     .send_head = send_head,
-    .send_data = h2_stream_send_data,
-    .send_trailers = h2_stream_send_trailers,
+    .send_data = h2_sender_data,
+    .send_trailers = h2_sender_trailers,
     .pause = h2_stream_pause,
     .resume = h2_stream_resume,
     .close = h2_stream_close,

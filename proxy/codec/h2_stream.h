@@ -73,13 +73,11 @@ void h2_stream_receive(struct h2_stream *stream, struct slice data, bool is_end)
 /* Inside: trailers came, the last thing. */
 void h2_stream_receive_trailers(struct h2_stream *stream, struct head *trailers);
 
-/* Inside: what nghttp2 asks for when it makes DATA. */
-nghttp2_data_provider h2_stream_source(struct h2_stream *stream);
-/* Inside: `len` bytes of the frame that the source announced, with their header. */
-int h2_stream_send_frame(struct h2_stream *stream, const uint8_t *header, size_t len);
 /* Inside: a frame with END_STREAM was made. */
 void h2_stream_end_framed(struct h2_stream *stream);
 
+/* Inside: something is to be told, by h2_stream_tell() at the end of the turn. */
+void h2_stream_make_due(struct h2_stream *stream);
 /* Tells what is due. The stream may be gone afterwards. */
 void h2_stream_tell(struct h2_stream *stream);
 
@@ -90,8 +88,6 @@ void h2_stream_lose(struct h2_stream *stream);
 void h2_stream_free(struct h2_stream *stream);
 
 /* Operations that server and client have in common. */
-bool h2_stream_send_data(struct stream *stream, struct slice data, bool is_end);
-bool h2_stream_send_trailers(struct stream *stream, const struct head *trailers);
 void h2_stream_pause(struct stream *stream);
 void h2_stream_resume(struct stream *stream);
 void h2_stream_close(struct stream *stream, enum stream_cut cut);
