@@ -61,7 +61,7 @@ struct workload {
     enum egress_mode egress_mode;
     bool access_log;
     struct path_rules path_rules; /* of requests in both directions */
-    struct port_memory opaque; /* the one part that is written later */
+    struct port_memory opaque;    /* the one part that is written later */
 };
 
 /*
