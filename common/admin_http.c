@@ -59,9 +59,12 @@ static struct slice host_without_port(struct slice host)
  */
 static bool host_is_ours(const struct admin_request *request)
 {
-    struct slice name = host_without_port(request->head.authority);
+    struct slice authority = request->head.authority;
     struct ip ip;
-    return name.len == 0 || ip_parse(name, &ip) ||
+    if (authority.len == 0)
+        return true;
+    struct slice name = host_without_port(authority);
+    return ip_parse(name, &ip) ||
            (name.len == strlen("localhost") && strncasecmp(name.ptr, "localhost", name.len) == 0);
 }
 

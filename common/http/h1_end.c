@@ -78,5 +78,5 @@ size_t h1_trailers_end(struct slice bytes, size_t *seen, const struct h1_limits 
                        enum h1_fault *fault)
 {
     *fault = H1_FAULT_NONE;
-    return find_empty_line(bytes, seen, limits, fault);
+    return bytes.len > 0 ? find_empty_line(bytes, seen, limits, fault) : 0;
 }

@@ -164,7 +164,7 @@ static bool is_protocol(struct slice text)
 
 bool h1_protocol_may_pass(struct slice text)
 {
-    return is_protocol(text) && may_be_forwarded(text);
+    return text.len > 0 && is_protocol(text) && may_be_forwarded(text);
 }
 
 static enum h1_fault read_upgrade(struct slice value, struct h1_section *section)
