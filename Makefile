@@ -21,6 +21,8 @@ DEB_BUILD := build-essential pkg-config libevent-dev android-libboringssl-dev li
 DEB_TEST  := libcmocka-dev python3 python3-pytest python3-yaml python3-grpcio python3-protobuf \
              python3-cryptography python3-jsonschema nftables iptables iproute2 tcpdump curl netcat-openbsd procps util-linux \
              clang-format git
+# Go builds h2spec and peers for the tests (test/go); a toolchain that is there already is used.
+DEB_TEST  += python3-h2 $(if $(shell command -v go),,golang-go)
 # haproxy, nginx: the peers that the benchmarks compare with.    linux-perf: where the time goes.
 DEB_BENCH := haproxy nginx openssl
 DEB_FUZZ  := clang libclang-rt-14-dev
@@ -112,7 +114,7 @@ PROXY_SRC := $(addprefix proxy/, \
     codec/codec.c codec/stream.c codec/h1_server.c codec/h1_client.c codec/h1_conn.c \
     codec/h1_receive.c codec/h1_stream.c \
     codec/h2_server.c codec/h2_client.c codec/h2_session.c codec/h2_callbacks.c codec/h2_stream.c \
-    codec/h2_sender.c codec/h2_times.c codec/h2_head.c codec/h2_glitch.c codec/output.c codec/queue.c codec/slabs.c \
+    codec/h2_sender.c codec/h2_times.c codec/h2_head.c codec/h2_glitch.c codec/h2_past.c codec/h2_frames.c codec/output.c codec/queue.c codec/slabs.c \
     telemetry/telemetry.c telemetry/request_reason.c telemetry/metrics.c \
     control/control.c control/identity.c control/certify.c control/mesh_tls.c \
     control/discovery.c control/request.c control/resources.c \
@@ -237,11 +239,15 @@ build-fuzz/test/fuzz/%.live: build-fuzz/test/fuzz/%.o build-fuzz/libcommon.a bui
 	$(Q)clang -fsanitize=fuzzer $(LDFLAGS) -o $@ $< build-fuzz/lib$$(sed -n 's,^// fuzz: ,,p' test/fuzz/$*.c).a \
 	    build-fuzz/libcommon.a $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
 
+# h2spec: HTTP/2 conformance.
+GO_PROGRAMS := h2spec=github.com/summerwind/h2spec/cmd/h2spec
+
 test-e2e: all $(TEST_PROGRAMS) ## the end-to-end tests alone; T=name picks some
 	OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) -m pytest -q -p no:cacheprovider test/e2e $(if $(T),-k "$(T)")
 
 test: deps ## build, then unit tests, fuzz corpora and end-to-end tests (SAN=1, SAN=thread: sanitized)
 	@$(MAKE) --no-print-directory test-unit test-fuzz
+	@test/build-go build/tools $(GO_PROGRAMS)
 	@$(MAKE) --no-print-directory test-e2e
 
 test-threads: deps ## what has threads: run it with SAN=thread

@@ -43,6 +43,8 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, vo
     bool is_ack = frame->flags & NGHTTP2_FLAG_ACK;
     if (!h2_session_is_alive(session))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (frame->type == NGHTTP2_HEADERS && !h2_session_judge(session, (uint32_t)frame->stream_id))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (frame->type != NGHTTP2_CONTINUATION)
         session->is_in_head = frame->type == NGHTTP2_HEADERS;
     switch (frame->type) {
@@ -93,6 +95,7 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
         return 0;
     struct h2_stream *stream = NULL;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+        h2_past_open(&session->past, (uint32_t)id);
         stream = h2_server_begin(session, id);
         if (stream)
             nghttp2_session_set_stream_user_data(h2, id, stream);
@@ -258,9 +261,11 @@ static int on_invalid_frame(nghttp2_session *h2, const nghttp2_frame *frame, int
                             void *context)
 {
     (void)h2;
-    (void)frame;
     (void)error;
     struct h2_session *session = context;
+    /* nghttp2 refuses a stream by itself; what is on its way for it is no mistake. */
+    if (frame->hd.type == NGHTTP2_HEADERS && session->codec.ops->is_server)
+        h2_past_open(&session->past, (uint32_t)frame->hd.stream_id);
     session->header = NULL;
     session->is_in_head = false;
     return 0;
@@ -270,6 +275,8 @@ static int on_stream_close(nghttp2_session *h2, int32_t id, uint32_t error, void
 {
     struct h2_session *session = context;
     struct h2_stream *stream = nghttp2_session_get_stream_user_data(h2, id);
+    if (session->reset_id != id)
+        h2_past_end(&session->past, (uint32_t)id);
     if (stream && h2_session_is_alive(session))
         h2_stream_died(stream, error);
     return 0;
@@ -286,6 +293,7 @@ static bool is_peers_fault(uint32_t error)
 static int on_reset_sent(struct h2_session *session, const nghttp2_frame *frame)
 {
     struct h2_stream *stream = stream_by_id(session, frame->hd.stream_id);
+    session->reset_id = frame->hd.stream_id;
     if ((stream && stream->is_cut_by_owner) || !is_peers_fault(frame->rst_stream.error_code))
         return 0;
     (void)!h2_session_spend(session, H2_GLITCH_PROVOKED);

@@ -50,6 +50,24 @@ bool h2_session_spend(struct h2_session *session, uint32_t cost)
     return false;
 }
 
+/* A client that writes on a stream which it has ended has lost count (RFC 9113 5.1). */
+bool h2_session_judge(struct h2_session *session, uint32_t id)
+{
+    switch (h2_past_state(&session->past, id)) {
+    case H2_PAST_UNKNOWN:
+        return true;
+    case H2_PAST_SKIPPED:
+        h2_session_fail(session, REASON_MALFORMED, NGHTTP2_PROTOCOL_ERROR,
+                        "a stream below one that was used");
+        return false;
+    case H2_PAST_ENDED:
+        h2_session_fail(session, REASON_MALFORMED, NGHTTP2_STREAM_CLOSED,
+                        "a frame on a stream that has ended");
+        return false;
+    }
+    return true;
+}
+
 /* From here on nghttp2 is not asked any more: what it would send may be gone with the owners. */
 static void lose_streams(struct h2_session *session)
 {
@@ -231,10 +249,27 @@ static void end_of_input(struct h2_session *session, enum conn_end end)
     h2_session_end_at_once(session);
 }
 
+/* Beyond nghttp2, which forgets streams. Less than 0: it has failed. */
+static ssize_t feed(struct h2_session *session, struct slice data)
+{
+    bool is_server = session->codec.ops->is_server;
+    while (data.len) {
+        uint32_t id = 0;
+        size_t len = is_server ? h2_frames_to_data(&session->frames, data, &id) : data.len;
+        ssize_t n = nghttp2_session_mem_recv(session->h2, (const uint8_t *)data.ptr, len);
+        if (n < 0)
+            return n;
+        if (id && !h2_session_judge(session, id))
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        data = slice_sub(data, len, data.len);
+    }
+    return 0;
+}
+
 static void understand(struct h2_session *session, struct slice data)
 {
     session->depth++;
-    ssize_t n = nghttp2_session_mem_recv(session->h2, (const uint8_t *)data.ptr, data.len);
+    ssize_t n = feed(session, data);
     session->depth--;
     if (!h2_session_is_alive(session))
         return;
@@ -416,6 +451,7 @@ struct h2_session *h2_session_new(struct codec_shared *shared, struct conn *from
     h2_times_init(session);
     conn_init(&session->codec.conn, shared->conns, on_event);
     output_init(&session->output, &session->codec, &output_events);
+    h2_frames_init(&session->frames);
     h2_glitch_init(&session->glitch, shared->limits->max_glitches, now_ns);
     if (!h2_callbacks_start(session)) {
         nghttp2_session_del(session->h2);

@@ -10,8 +10,10 @@
 #define OUTRIGGER_PROXY_CODEC_H2_SESSION_H
 
 #include "proxy/codec/codec.h"
+#include "proxy/codec/h2_frames.h"
 #include "proxy/codec/h2_glitch.h"
 #include "proxy/codec/h2_head.h"
+#include "proxy/codec/h2_past.h"
 #include "proxy/codec/h2_stream.h"
 #include "proxy/codec/output.h"
 
@@ -53,6 +55,9 @@ struct h2_session {
     bool body_is_last, body_is_padded;
     bool is_in_head; /* a header block has begun */
 
+    struct h2_frames frames;
+    struct h2_past past; /* of a server: its client's streams */
+    int32_t reset_id;    /* the stream that we have reset last */
     struct h2_glitch glitch;
     size_t credit;        /* bytes of the connection's window to be given back after the read */
     size_t held;          /* bytes that wait for owners who have paused */
@@ -90,6 +95,10 @@ void h2_session_fail(struct h2_session *session, enum reason reason, uint32_t h2
                      const char *detail);
 /* Inside: costs the peer; false: too much, and the session has been failed. */
 bool h2_session_spend(struct h2_session *session, uint32_t cost) MUST_USE;
+
+/* Inside a server: a frame begins that only an open stream may have; false: the session has failed.
+ */
+bool h2_session_judge(struct h2_session *session, uint32_t id) MUST_USE;
 
 /* Inside: something is to be told or sent at the end of the turn. */
 static inline void h2_session_mark(struct h2_session *session)
