@@ -11,7 +11,7 @@ BUILD   := build$(if $(filter thread,$(SAN)),-tsan,$(if $(SAN),-asan))
 PYTHON  := /usr/bin/python3
 
 # ---- dependencies -----------------------------------------------------------------------------
-# libevent: the event loop, DNS and the admin ports' HTTP.    BoringSSL: TLS and certificates.
+# libevent: the event loop and DNS (levent_extra).    BoringSSL: TLS and certificates.
 # nghttp2: HTTP/2 and HPACK.       libnftnl, libmnl: netfilter.    protobuf-c: messages.
 # jansson: JSON.                   libyaml: manifests.             cmocka: unit tests.
 DEB_BUILD := build-essential pkg-config libevent-dev android-libboringssl-dev libnghttp2-dev \
