@@ -21,7 +21,7 @@ def small_tree(tmp_path):
 def make(tree, part, *names):
     """Makes the archive of a part from these sources, and tells what is in it."""
     archive = tree / f"build/lib{part}.a"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    environment = {"PATH": os.environ["PATH"]}  # no word of the `make` that runs the tests
     words = [f"{LISTS[part]}={' '.join(f'common/{name}.c' for name in names)}", "PROTO_SRC=", "PROTO_GEN="]
     subprocess.run(["make", *words, f"build/lib{part}.a"], cwd=tree, env=environment, timeout=60,
                    capture_output=True, check=True)
