@@ -120,7 +120,7 @@ PROXY_SRC := $(addprefix proxy/, \
     control/discovery.c control/request.c control/resources.c \
     snapshot.c config/workload.c config/service.c config/endpoints.c wire.c) \
   $(addprefix proxy/admin/, \
-    admin.c gather.c html.c endpoint_json.c readiness.c \
+    admin.c gather.c html.c endpoint_json.c opaque_json.c readiness.c \
     page_index.c page_livez.c page_readyz.c page_metrics.c page_config.c page_services.c \
     page_endpoints.c page_connections.c page_certificates.c page_policies.c page_memory.c \
     page_drain.c page_quit.c)

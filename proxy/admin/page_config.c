@@ -3,6 +3,7 @@
 #include "common/time_json.h"
 #include "common/version.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admin/opaque_json.h"
 #include "proxy/admin/pages.h"
 
 static json_t *addresses_json(const struct workload *workload)
@@ -19,17 +20,18 @@ static json_t *workload_json(const struct workload *workload)
 {
     if (!workload)
         return json_null();
-    return json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:b}", "name", workload->name,
-        "version", workload->version, "workload", workload->workload, "namespace",
-        workload->namespace, "service_account", workload->service_account, "zone", workload->zone,
-        "trust_domain", workload->trust_domain, "addresses", addresses_json(workload), "mtls_mode",
-        mtls_mode_name(workload->mtls_mode), "egress_mode",
-        workload->egress_mode == EGRESS_REGISTRY_ONLY ? "registry-only" : "allow-any",
-        "max_connections", (json_int_t)workload->max_connections, "idle_timeout_ms",
-        (json_int_t)workload->idle_timeout_ms, "connect_timeout_ms",
-        (json_int_t)workload->connect_timeout_ms, "discovery_timeout_ms",
-        (json_int_t)workload->discovery_timeout_ms, "access_log", workload->access_log);
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:o}", "name",
+                     workload->name, "version", workload->version, "workload", workload->workload,
+                     "namespace", workload->namespace, "service_account", workload->service_account,
+                     "zone", workload->zone, "trust_domain", workload->trust_domain, "addresses",
+                     addresses_json(workload), "mtls_mode", mtls_mode_name(workload->mtls_mode),
+                     "egress_mode",
+                     workload->egress_mode == EGRESS_REGISTRY_ONLY ? "registry-only" : "allow-any",
+                     "max_connections", (json_int_t)workload->max_connections, "idle_timeout_ms",
+                     (json_int_t)workload->idle_timeout_ms, "connect_timeout_ms",
+                     (json_int_t)workload->connect_timeout_ms, "discovery_timeout_ms",
+                     (json_int_t)workload->discovery_timeout_ms, "access_log", workload->access_log,
+                     "opaque_ports", opaque_json(&workload->opaque));
 }
 
 static json_t *control_json(const struct control_status *status)

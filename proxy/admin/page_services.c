@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/endpoint_json.h"
+#include "proxy/admin/opaque_json.h"
 #include "proxy/admin/pages.h"
 #include "common/text.h"
 
@@ -33,7 +34,10 @@ static json_t *service_json(const struct service *service)
         json_pack("{s:s,s:b,s:I,s:I}", "address", service->resource, "is_known", service->is_known,
                   "connections", (json_int_t)atomic_load(&shared->connections), "idle_seconds",
                   (json_int_t)(now > used ? (now - used) / NS_PER_SEC : 0));
-    if (!json || !service->is_known)
+    if (!json)
+        return NULL;
+    json_object_set_new(json, "opaque_ports", opaque_json(&service->opaque));
+    if (!service->is_known)
         return json;
     json_object_set_new(json, "name", json_string(service->name));
     json_object_set_new(json, "port", json_integer(service->port));

@@ -27,8 +27,8 @@ class Request:
 
 async def read_request(reader):
     line = await reader.readline()
-    if not line:
-        return None
+    if line.count(b" ") != 2:
+        return None  # the end, or nothing that is for us
     method, target, version = line.decode("latin-1").split()
     fields = []
     while (line := await reader.readline()) not in (b"\r\n", b""):
