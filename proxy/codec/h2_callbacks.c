@@ -175,7 +175,9 @@ static int on_head(struct h2_session *session, bool is_end)
         fault = H2_HEAD_MALFORMED;
     if (!is_accepted(stream, fault))
         return go_on(session);
-    if (kind == H2_TRAILERS)
+    if (kind == H2_TRAILERS && head->n_fields == 0)
+        h2_stream_receive(stream, slice_of("", 0), true);
+    else if (kind == H2_TRAILERS)
         h2_stream_receive_trailers(stream, head);
     else if (kind == H2_REQUEST)
         h2_server_head(stream, head, is_end);
