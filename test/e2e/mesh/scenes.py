@@ -61,6 +61,6 @@ def web_and_api(mesh, apis=1, app="echo.py", port=8080, arguments=(), port_name=
     service = mesh.service("api", {port_name: (80, port)})
     pods = [mesh.pod(f"api-{i + 1}", ports={port_name: port}, **proxy_options) for i in range(apis)]
     for pod in pods:
-        own = ("--name", pod.name) if app in ("echo.py", "http_echo.py") else ()
+        own = ("--name", pod.name) if app in ("echo.py", "http_echo.py", "grpc_echo.py") else ()
         pod.run_app(app, str(port), *own, *arguments)
     return mesh.pod("web", **proxy_options), pods, service

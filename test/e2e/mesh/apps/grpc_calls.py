@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""A gRPC client of grpc_echo.py: does what it is told, prints what came of it as JSON.
+
+    unary N          N calls one after the other on one channel: the answers' first words, counted
+    parallel N       N calls at once
+    stream SIZExN    how many bytes came
+    chat N           N messages forth and back, one at a time: how many were right
+    collect SIZExN   what the server counted
+    fail CODE        the code and message that came
+    wait             begins a call and cancels it when a line comes on standard input
+"""
+import collections
+import json
+import sys
+
+import grpc
+
+
+def stub(channel, kind, name):
+    return getattr(channel, kind)(f"/echo.Echo/{name}")
+
+
+def unary(channel, count):
+    call = stub(channel, "unary_unary", "Unary")
+    seen = collections.Counter()
+    for i in range(int(count)):
+        answer, details = call.with_call(b"hello %d" % i, metadata=(("x-own", "kept"),), timeout=20)
+        name, _, rest = answer.partition(b" ")
+        assert rest == b"hello %d" % i
+        trailing = dict(details.trailing_metadata())
+        assert trailing["x-trailer"] == "last" and "'x-own', value='kept'" in trailing["x-seen"], trailing
+        seen[name.decode()] += 1
+    return seen
+
+
+def parallel(channel, count):
+    call = stub(channel, "unary_unary", "Unary")
+    calls = [call.future(b"x" * 1000, timeout=20) for _ in range(int(count))]
+    return sum(len(one.result()) > 1000 for one in calls)
+
+
+def stream(channel, what):
+    return sum(len(part) for part in stub(channel, "unary_stream", "Stream")(what.encode(), timeout=60))
+
+
+def chat(channel, count):
+    import queue
+    out = queue.SimpleQueue()
+    answers = stub(channel, "stream_stream", "Chat")(iter(out.get, None), timeout=60)
+    right = 0
+    for i in range(int(count)):
+        out.put(b"message %d" % i)
+        right += next(answers) == b"message %d" % i
+    out.put(None)
+    assert not list(answers)
+    return right
+
+
+def collect(channel, what):
+    size, _, count = what.partition("x")
+    answer = stub(channel, "stream_unary", "Collect")((b"y" * int(size) for _ in range(int(count))), timeout=60)
+    return int(answer)
+
+
+def fail(channel, code):
+    try:
+        stub(channel, "unary_unary", "Fail")(code.encode(), timeout=20)
+    except grpc.RpcError as problem:
+        return [problem.code().name, problem.details()]
+    return None
+
+
+def wait(channel):
+    call = stub(channel, "unary_unary", "Wait").future(b"", timeout=60)
+    sys.stdin.readline()
+    call.cancel()
+    return "cancelled"
+
+
+def main():
+    target, what, *arguments = sys.argv[1:]
+    with grpc.insecure_channel(target) as channel:
+        print(json.dumps(globals()[what](channel, *arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
