@@ -4,7 +4,7 @@
  * the application does.
  */
 // fuzz: proxy
-#include "test/fuzz/h2_worker.h"
+#include "test/fuzz/codec_worker.h"
 
 #define BEGINNING "\0\0\6\4\0\0\0\0\0\0\x8\0\0\0\1" /* and extended CONNECT is understood */
 

@@ -4,7 +4,7 @@
  * application does. What goes on to HTTP/1.1 is written, and must be read as what came.
  */
 // fuzz: proxy
-#include "test/fuzz/h2_worker.h"
+#include "test/fuzz/codec_worker.h"
 
 #define BEGINNING "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0"
 
