@@ -142,6 +142,15 @@ bool http_is_authority(struct slice text)
     return n == text.len || (text.ptr[n] == ':' && is_port(slice_sub(text, n + 1, text.len)));
 }
 
+bool http_is_host_and_port(struct slice text)
+{
+    if (!http_is_authority(text))
+        return false;
+    const char *bracket = memrchr(text.ptr, ']', text.len);
+    const char *host_end = bracket ? bracket : text.ptr;
+    return memchr(host_end, ':', (size_t)(text.ptr + text.len - host_end));
+}
+
 bool http_is_path(struct slice text)
 {
     size_t i = 0;

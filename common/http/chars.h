@@ -41,6 +41,8 @@ bool http_is_field_text(struct slice text);
  * comma, no empty port, no IPvFuture, no zone.
  */
 bool http_is_authority(struct slice text);
+/* The same, and the port is there: what CONNECT asks for (RFC 9112 3.2.3, RFC 9113 8.5). */
+bool http_is_host_and_port(struct slice text);
 
 /*
  * An origin-form: '/' first, then path and query, no fragment. RFC 3986's characters, whole percent

@@ -1,14 +1,5 @@
 #include "common/http/h1_target.h"
 
-/* host ":" port, with the port (RFC 9112 3.2.3). */
-static bool is_host_and_port(struct slice text)
-{
-    const char *bracket = memrchr(text.ptr, ']', text.len);
-    struct slice after =
-        bracket ? slice_of(bracket, (size_t)(text.ptr + text.len - bracket)) : text;
-    return http_is_authority(text) && memchr(after.ptr, ':', after.len);
-}
-
 /* "http://" or "https://", in any case; the bytes that it takes, or 0. */
 static size_t scheme_parse(struct slice text, struct slice *scheme)
 {
@@ -57,7 +48,7 @@ bool h1_target_parse(struct head *head, char *text, size_t len)
     struct slice target = slice_of(text, len);
     if (slice_eq_str(head->method, "CONNECT")) {
         head->authority = target;
-        return is_host_and_port(target);
+        return http_is_host_and_port(target);
     }
     if (len > 0 && text[0] == '/') {
         head->path = target;

@@ -308,6 +308,8 @@ static enum h2_head_fault end_request(struct h2_head_reader *reader, bool *is_ex
     unsigned allowed = needed | SEEN_AUTHORITY | SEEN_PROTOCOL;
     if ((reader->seen & needed) != needed || (reader->seen & ~allowed))
         return H2_HEAD_MALFORMED;
+    if (is_connect && !*is_extended_connect && !http_is_host_and_port(head->authority))
+        return H2_HEAD_MALFORMED;
     if ((reader->seen & SEEN_PATH) && !http_is_path(head->path) &&
         !(slice_eq_str(head->path, "*") && slice_eq_str(head->method, "OPTIONS")))
         return H2_HEAD_MALFORMED;

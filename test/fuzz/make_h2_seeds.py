@@ -66,6 +66,7 @@ SERVER = {
     "short": headers(1, *POST, "content-length=9", end=False) + data(1, b"x", True),
     "goaway": headers(1, *GET) + frame(GOAWAY, 0, 0, bytes(8)),
     "breach": headers(1, *GET) + data(0, b"x"),
+    "connect_without_port": headers(1, ":method=CONNECT", ":authority=a---", end=False),
 }
 OK = (":status=200",)
 CLIENT = {

@@ -30,6 +30,7 @@ static void test_malformed_requests(void **state)
         ":method=\n:scheme=http\n:authority=a\n:path=/", GET "\nhost=b", GET "\nhost=a\nhost=a",
         /* CONNECT (8.5, RFC 8441) */
         ":method=CONNECT\n:scheme=http\n:authority=a:1\n:path=/", ":method=CONNECT",
+        ":method=CONNECT\n:authority=a", ":method=CONNECT\n:authority=[::1]",
         ":method=CONNECT\n:protocol=websocket\n:authority=a",
         ":method=GET\n:protocol=websocket\n:scheme=http\n:authority=a\n:path=/",
         /* names and values (8.2.1) */
