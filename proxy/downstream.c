@@ -8,9 +8,6 @@
 #include "common/spiffe.h"
 #include "proxy/request.h"
 
-/* A client that was silent for so long will hardly write in the moment in which we close. */
-#define DRAIN_SILENCE_NS NS_PER_SEC
-
 const char *downstream_source_identity(const struct downstream *downstream)
 {
     return downstream->direction == DIRECTION_INBOUND ? downstream->identity
@@ -156,11 +153,9 @@ static void downstream_free(struct grave *grave)
 static void on_request(void *owner, struct stream *stream, struct head *head, bool is_end)
 {
     struct downstream *downstream = owner;
-    struct codec *codec = downstream->codec;
+    if (downstream->workspace->is_draining) /* it was opened since; before anything is answered */
+        codec_drain(downstream->codec);
     request_begin(downstream, stream, head, is_end);
-    /* Not before: an idle connection would be closed at once. */
-    if (downstream->workspace->is_draining && downstream->codec)
-        codec_drain(codec);
 }
 
 static void on_closed(void *owner, enum reason reason, const char *detail)
@@ -241,30 +236,10 @@ bool downstream_open(struct workspace *workspace, struct conn *client,
 
 /* ---- all of them ---- */
 
-static bool is_http_1(const struct downstream *downstream)
-{
-    return downstream->codec->ops->protocol[0] != 'h' || downstream->codec->ops->protocol[1] != '2';
-}
-
 void downstream_drain_all(struct workspace *workspace)
 {
-    LIST_EACH(node, &workspace->downstreams) {
-        struct downstream *downstream = LIST_ENTRY(node, struct downstream, node);
-        if (!is_http_1(downstream) || downstream->n_requests > 0)
-            codec_drain(downstream->codec);
-    }
-    downstream_close_idle(workspace);
-}
-
-void downstream_close_idle(struct workspace *workspace)
-{
-    uint64_t now_ns = clock_now_ns();
-    LIST_EACH(node, &workspace->downstreams) {
-        struct downstream *downstream = LIST_ENTRY(node, struct downstream, node);
-        const struct codec *codec = downstream->codec;
-        if (downstream->n_requests == 0 && now_ns - codec->active_ns > DRAIN_SILENCE_NS)
-            codec_drain(downstream->codec);
-    }
+    LIST_EACH(node, &workspace->downstreams)
+        codec_drain(LIST_ENTRY(node, struct downstream, node)->codec);
 }
 
 void downstream_end_all(struct workspace *workspace, enum reason reason)

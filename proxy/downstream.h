@@ -53,14 +53,8 @@ static inline bool downstream_is_mesh(const struct downstream *downstream)
     return downstream->identity[0] != '\0';
 }
 
-/*
- * Drain: no connection takes requests for longer than it must. HTTP/2 is told at once; an HTTP/1.1
- * connection is closed behind its next answer, or when it has been silent for a second, because a
- * request that is on its way when we close is lost.
- */
+/* codec_drain() on each; those that are opened later follow with their first request. */
 void downstream_drain_all(struct workspace *workspace);
-/* Called now and then while draining. */
-void downstream_close_idle(struct workspace *workspace);
 void downstream_end_all(struct workspace *workspace, enum reason reason);
 
 struct json_t;

@@ -143,7 +143,7 @@ static void *worker_main(void *arg)
     while (worker->state != WORKER_STOPPED) {
         event_base_loop(worker->base, EVLOOP_ONCE);
         workspace_tidy(&worker->workspace);
-        if (worker->state == WORKER_DRAINING && workspace_n_connections(&worker->workspace) == 0)
+        if (worker->state == WORKER_DRAINING && workspace_is_quiet(&worker->workspace))
             worker_end(worker);
     }
     workspace_tidy(&worker->workspace);

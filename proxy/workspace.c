@@ -20,8 +20,10 @@
 /* So that after a rotation not all handshakes are made in one moment. */
 #define RENEW_SPREAD_MS 30000
 
-/* How often connections are looked through for those that have become idle, while draining. */
-#define DRAIN_LOOK_MS 250
+/* While it drains: nobody may connect for so long before it is over, and how often that is asked.
+ */
+#define DRAIN_QUIET_MS 500
+#define DRAIN_LOOK_MS  100
 
 /* The allocator keeps what it has; a pod that had one bad minute must not pay for it for ever. */
 static void on_trim(struct timer *timer)
@@ -39,8 +41,13 @@ static void on_trim(struct timer *timer)
 static void on_drain_look(struct timer *timer)
 {
     struct workspace *workspace = LIST_ENTRY(timer, struct workspace, drain_look);
-    downstream_close_idle(workspace);
     timer_set(&workspace->timers, timer, clock_now_ns(), DRAIN_LOOK_MS);
+}
+
+bool workspace_is_quiet(const struct workspace *workspace)
+{
+    return workspace_n_connections(workspace) == 0 &&
+           clock_now_ns() - workspace->accepted_ns >= DRAIN_QUIET_MS * NS_PER_MS;
 }
 
 void workspace_drain(struct workspace *workspace)

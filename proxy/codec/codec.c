@@ -10,6 +10,7 @@ const struct codec_limits codec_default_limits = {
     .h1 = {.line_bytes = 8 * 1024, .head_bytes = 64 * 1024, .n_fields = 128},
     .head_timeout_ms = 10 * 1000,
     .keepalive_timeout_ms = 60 * 60 * 1000,
+    .drain_silence_ms = 1000,
     .stream_idle_timeout_ms = 5 * 60 * 1000,
     .max_streams = 100,
     .max_work = 200,

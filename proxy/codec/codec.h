@@ -120,8 +120,10 @@ static inline size_t codec_n_streams(const struct codec *codec)
 
 /*
  * Ends gracefully: GOAWAY (first with the highest stream, then, a round trip later, with the last:
- * RFC 9113 6.8), or Connection: close on the next answer, at once when idle; on_closed follows when
- * the last stream has been closed and everything has been written. May be called twice.
+ * RFC 9113 6.8). HTTP/1.1, server: Connection: close on the next answer; without a request it ends
+ * when the client has been silent for drain_silence_ms, because a request that is on its way when
+ * we close is lost. Client: behind the answer, at once when idle. on_closed follows when the last
+ * stream has been closed and everything has been written. May be called twice.
  */
 static inline void codec_drain(struct codec *codec)
 {

@@ -235,10 +235,13 @@ static void server_stream_close(struct stream *base, enum stream_cut cut)
         server_cut(h1, is_head_sent && sending == H1_UNTIL_CLOSE);
 }
 
-/* One exchange is over and nothing of it is left to read. */
+/*
+ * One exchange is over and nothing of it is left to read. A client that was not told that it was
+ * the last may have written the next already, draining or not.
+ */
 static void server_settle(struct h1 *h1)
 {
-    if (h1->is_last || h1->is_draining) {
+    if (h1->is_last) {
         h1_linger(h1, REASON_DONE, "");
         return;
     }
@@ -257,13 +260,6 @@ static void server_on_turn(struct h1 *h1)
     else if ((h1->state == H1_STATE_BODY || h1->state == H1_STATE_TRAILERS) && is_left &&
              h1->is_last)
         h1_linger(h1, REASON_DONE, "");
-    /* A request may be on its way while it drains: one more look before the door is shut. */
-    if (h1->state == H1_STATE_IDLE && h1->is_draining && buf_len(&h1->held) == 0) {
-        if (h1->end == CONN_GOES_ON)
-            h1_read(h1);
-        if (h1->state == H1_STATE_IDLE)
-            h1_linger(h1, REASON_DONE, "");
-    }
 }
 
 /* ---- how it ends otherwise ---- */
@@ -317,6 +313,14 @@ static bool server_is_blocked(const struct h1 *h1)
     return buf_len(&h1->codec.conn.out) > 0;
 }
 
+/* How long a client may be silent between two requests. */
+static uint64_t server_silence_ms(const struct h1 *h1)
+{
+    const struct codec_limits *limits = h1->codec.shared->limits;
+    bool is_short = h1->is_draining && limits->drain_silence_ms < limits->keepalive_timeout_ms;
+    return is_short ? limits->drain_silence_ms : limits->keepalive_timeout_ms;
+}
+
 /* Only what the client owes has a limit here; what its owner owes is the owner's to judge. */
 static uint64_t server_deadline_ns(const struct h1 *h1)
 {
@@ -326,7 +330,7 @@ static uint64_t server_deadline_ns(const struct h1 *h1)
     case H1_STATE_IDLE:
         if (server_is_blocked(h1))
             return idle_ns;
-        return h1->codec.active_ns + limits->keepalive_timeout_ms * NS_PER_MS;
+        return h1->codec.active_ns + server_silence_ms(h1) * NS_PER_MS;
     case H1_STATE_HEAD:
         return h1->since_ns + limits->head_timeout_ms * NS_PER_MS;
     case H1_STATE_BODY:
@@ -345,11 +349,20 @@ static uint64_t server_deadline_ns(const struct h1 *h1)
     return UINT64_MAX;
 }
 
+/* A request may have come in this very moment: one more look before the door is shut. */
+static void server_close_idle(struct h1 *h1)
+{
+    if (h1->end == CONN_GOES_ON && !server_is_blocked(h1))
+        h1_read(h1);
+    if (h1->state == H1_STATE_IDLE)
+        h1_linger(h1, h1->is_draining ? REASON_DONE : REASON_IDLE_TIMEOUT, "");
+}
+
 static void server_on_timeout(struct h1 *h1)
 {
     switch (h1->state) {
     case H1_STATE_IDLE:
-        h1_linger(h1, REASON_IDLE_TIMEOUT, "");
+        server_close_idle(h1);
         return;
     case H1_STATE_HEAD:
         telemetry_add(h1->codec.shared->telemetry, COUNTER_HTTP_HEAD_TIMEOUTS, 1);

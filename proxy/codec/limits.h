@@ -6,11 +6,12 @@
 
 #include "common/http/h1_parse.h"
 
-/* Ceilings and times, of the process; every one is an option. */
+/* Ceilings and times, of the process; nearly every one is an option. */
 struct codec_limits {
     struct h1_limits h1;
     uint64_t head_timeout_ms;        /* a head that has begun is complete; 10 s: 408 */
     uint64_t keepalive_timeout_ms;   /* server: between two requests; 1 h (the client decides) */
+    uint64_t drain_silence_ms;       /* server: the same while it drains; 1 s, no option */
     uint64_t stream_idle_timeout_ms; /* a stream that does not move; 5 min */
     uint32_t max_streams;            /* open at once, offered to a peer; 100 */
     uint32_t max_work;              /* streams whose upstream work has not ended; 2 x max_streams */

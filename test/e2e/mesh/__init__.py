@@ -50,6 +50,7 @@ started from Python's main thread: they die with the thread that started them.
 """
 from .capture import Recorder, Stream, tls_records, tls_version
 from .http import Talk, ask
+from .load import Load
 from .netns import Namespace
 from .process import Process
 from .programs import BUILD, IS_SANITIZED, program, users
@@ -57,7 +58,7 @@ from .scenes import call, is_refused, receive, receive_all, reset, web_and_api
 from .topology import Mesh, Node, Pod, Service
 from .wait import Timeout, wait_until
 
-__all__ = ["BUILD", "IS_SANITIZED", "Mesh", "Namespace", "Node", "Pod", "Process", "Recorder",
+__all__ = ["BUILD", "IS_SANITIZED", "Load", "Mesh", "Namespace", "Node", "Pod", "Process", "Recorder",
            "Service", "Stream", "Talk", "Timeout", "ask", "call", "is_refused", "program", "receive",
            "receive_all", "reset", "tls_records", "tls_version", "users", "wait_until",
            "web_and_api"]

@@ -17,7 +17,8 @@ def parser(description):
 
 
 def _bind(port):
-    sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    # Without the protocol asyncio does not see that it is TCP, and leaves Nagle on.
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     sock.bind(("::", port))

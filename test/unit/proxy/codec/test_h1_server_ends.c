@@ -175,6 +175,14 @@ static void test_client_resets(void **state)
     rig_close(&rig);
 }
 
+static void turn_until_eof(struct rig *rig)
+{
+    while (!rig->is_eof) {
+        event_base_loop(rig->base, EVLOOP_ONCE);
+        rig_turn(rig);
+    }
+}
+
 static void test_close_and_drain(void **state)
 {
     (void)state;
@@ -185,13 +193,16 @@ static void test_close_and_drain(void **state)
     rig_assert_text(&rig.log, "GET a /never end\nreset connection_lost\nclosed drained\n");
     rig_close(&rig);
 
-    rig_open(&rig, h1_server_new, &events); /* idle */
+    rig_open(&rig, h1_server_new, &events); /* idle: closed when it stays silent */
     rig_send(&rig, SLICE_LITERAL(GET("/")));
     buf_fini(&rig.wire);
     codec_drain(rig.codec);
     codec_drain(rig.codec);
     rig_turn(&rig);
-    assert_true(rig.is_eof);
+    assert_false(rig.is_eof);
+    rig.limits.drain_silence_ms = 1;
+    codec_drain(rig.codec);
+    turn_until_eof(&rig);
     shutdown(rig.fd, SHUT_WR);
     rig_turn(&rig);
     rig_assert_text(&rig.log, "GET a / end\nclosed done\n");
@@ -222,6 +233,32 @@ static void test_drain_race(void **state)
     codec_shared_flush(&rig.shared);
     rig_turn(&rig);
     rig_assert_text(&rig.wire, OK_CLOSE);
+    rig_close(&rig);
+}
+
+/* An answer whose head promised to go on: so it does, and the next one takes the promise back. */
+static void test_drain_in_an_answer(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, h1_server_new, &events);
+    rig_send(&rig, SLICE_LITERAL(GET("/never")));
+    struct head head;
+    head_init(&head, &rig.stream->arena);
+    head.status = 200;
+    head.content_length = 2;
+    assert_true(stream_send_head(rig.stream, &head, false));
+    rig_turn(&rig);
+    codec_drain(rig.codec);
+    stream_send_data(rig.stream, SLICE_LITERAL("hi"), true);
+    stream_close(rig.stream, STREAM_CUT_NONE);
+    rig.stream = NULL;
+    rig_turn(&rig);
+    assert_false(rig.is_eof);
+    buf_fini(&rig.wire);
+    rig_send(&rig, SLICE_LITERAL(GET("/")));
+    rig_assert_text(&rig.wire, OK_CLOSE);
+    turn_until_eof(&rig);
     rig_close(&rig);
 }
 
@@ -367,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_client_resets),
         cmocka_unit_test(test_close_and_drain),
         cmocka_unit_test(test_drain_race),
+        cmocka_unit_test(test_drain_in_an_answer),
         cmocka_unit_test(test_pause),
         cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_early_answer_to_large_body),
