@@ -102,7 +102,7 @@ PROXY_SRC := $(addprefix proxy/, \
     main.c options.c process.c worker.c workspace.c \
     accept/listener.c accept/loop.c \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_peek.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
-    downstream.c request.c request_edit.c request_inbound.c request_outbound.c request_upstream.c \
+    downstream.c request.c request_edit.c request_inbound.c request_outbound.c request_upstream.c request_replay.c \
     request_relay.c request_answer.c request_record.c \
     detect/client_hello.c detect/port_memory.c tls/tls_layer.c tls/mesh_handshake.c detect/protocol.c \
     route/path.c \
@@ -110,7 +110,7 @@ PROXY_SRC := $(addprefix proxy/, \
     policy/access_build.c policy/access_values.c policy/access_describe.c \
     upstream/waits.c upstream/balancers.c balance/balancer.c upstream/connect.c \
     upstream/http_connect.c upstream/pools.c upstream/pool.c upstream/pool_conn.c upstream/pool_describe.c \
-    conn/conn.c conn/timer_wheel.c conn/graveyard.c \
+    conn/conn.c conn/too_late.c conn/timer_wheel.c conn/graveyard.c \
     codec/codec.c codec/stream.c codec/h1_server.c codec/h1_client.c codec/h1_conn.c \
     codec/h1_receive.c codec/h1_stream.c \
     codec/h2_server.c codec/h2_client.c codec/h2_session.c codec/h2_callbacks.c codec/h2_stream.c \

@@ -127,6 +127,7 @@ static void request_fill(struct request *request, struct downstream *downstream,
     request->is_grpc = type && slice_starts_with(type->value, SLICE_LITERAL("application/grpc"));
     timer_init(&request->timer, on_idle);
     request_set_ticket(request);
+    request_replay_init(request);
     if (workspace->snapshot->workload)
         request->workload = workload_hold(workspace->snapshot->workload);
     struct service *service = downstream_service(downstream);
@@ -179,6 +180,7 @@ enum request_step request_end(struct request *request, enum request_reason reaso
     request_record(request);
     request->step = REQUEST_ENDED;
     pool_leave(&request->ticket);
+    request_replay_drop(request);
     timer_cancel(&workspace->timers, &request->timer);
     /* In this order: the answer's head, which lives with `up`, must last as long as `down`. */
     stream_close(request->down, cut);

@@ -4,6 +4,7 @@
 #ifndef OUTRIGGER_PROXY_REQUEST_PARTS_H
 #define OUTRIGGER_PROXY_REQUEST_PARTS_H
 
+#include "common/buf.h"
 #include "proxy/request.h"
 #include "proxy/route/path.h"
 #include "proxy/telemetry/request_reason.h"
@@ -49,6 +50,7 @@ struct request {
     bool has_body;   /* the request's head did not end it */
     bool is_received;
     bool is_body_begun;  /* some of it was sent upstream, by this attempt */
+    bool is_replay_lost; /* not all that was sent of the body is in `replay` */
     bool is_must_be_new; /* the next connection: no keep-alive race twice */
     bool has_raced;      /* it was sent again after one */
     bool is_tunnel;      /* CONNECT was answered with 2xx, or an upgrade with 101 */
@@ -65,6 +67,7 @@ struct request {
     struct slice method, authority, upgrade; /* as they came */
     struct slice id;                         /* x-request-id, or empty */
     struct normal_path path;
+    struct buf replay; /* the body so far, while the request may be sent again */
     struct pool_ticket ticket;
     struct timer timer; /* idle */
     struct grave grave;
@@ -121,6 +124,16 @@ void request_send_again(struct request *request, bool is_elsewhere);
 /* Does the answer's head say that it is worth trying another endpoint? */
 bool request_was_refused(struct request *request, const struct head *head) MUST_USE;
 uint64_t request_connect_timeout_ms(const struct request *request);
+/* request_replay.c: the body's bytes that have been sent, as long as they may have to be again. */
+void request_replay_init(struct request *request);
+/* These were sent. Keeps them, or gives up all when it would be too much. */
+void request_replay_keep(struct request *request, struct slice data);
+/* It is not going to be sent again. */
+void request_replay_drop(struct request *request);
+/* Is everything there that another attempt would have to send? */
+bool request_replay_is_whole(const struct request *request) MUST_USE;
+/* Sends what is kept to `up`, which is new. True: the rest may come from the client now. */
+bool request_replay_send(struct request *request) MUST_USE;
 
 /* request_relay.c */
 extern const struct stream_events request_down_events;

@@ -1,6 +1,7 @@
 /*
  * The last step: the request's body one way, the answer the other, each as fast as its receiver
- * takes it. Nothing is kept here: what one side is given goes to the other in the same call.
+ * takes it: what one side is given goes to the other in the same call. Nothing is kept but what
+ * request_replay.c keeps of a small body, until it is answered.
  */
 #include "proxy/request_parts.h"
 
@@ -27,7 +28,7 @@ static void relay_finish(struct request *request)
 
 enum request_step request_relay(struct request *request)
 {
-    if (!request->is_entered && request->has_body)
+    if (!request->is_entered && request->has_body && request_replay_send(request))
         stream_resume(request->down);
     return REQUEST_WAIT;
 }
@@ -41,6 +42,7 @@ static void on_down_data(struct stream *down, struct slice data, bool is_end)
     request->bytes_sent += data.len;
     request->is_body_begun = true;
     request->is_received = is_end;
+    request_replay_keep(request, data);
     if (!stream_send_data(request->up, data, is_end) && !is_end)
         stream_pause(down);
     if (is_end)
@@ -52,6 +54,7 @@ static void on_down_trailers(struct stream *down, struct head *trailers)
     struct request *request = down->owner;
     relay_moved(request);
     request->is_body_begun = request->is_received = true;
+    request_replay_drop(request);
     if (!stream_send_trailers(request->up, trailers))
         request_answer(request, REQUEST_REASON_NO_MEMORY);
 }
@@ -100,14 +103,15 @@ static void on_up_head(struct stream *up, struct head *head, bool is_end)
             request_answer(request, REQUEST_REASON_UPSTREAM_MALFORMED);
         return;
     }
-    if (head->status >= 400 && request->endpoint && request->endpoint->identity[0]) {
+    /* To a gRPC client a proxy says no with 200 and trailers only. */
+    if (head->status >= 400 || (request->is_grpc && is_end)) {
         if (request_was_refused(request, head)) {
             request_send_again(request, true);
             return;
         }
-        if (!request_is_inbound(request))
-            head_remove_name(head, REQUEST_REASON_FIELD);
+        head_remove_name(head, REQUEST_REASON_FIELD);
     }
+    request_replay_drop(request);
     request->status = head->status;
     request->head_ns = request->active_ns;
     request->is_tunnel =

@@ -175,14 +175,16 @@ static enum request_reason reason_of_cut(enum stream_cut cut)
     }
 }
 
-/* The server has certainly not begun, or it does no harm if it has. */
-static bool request_may_be_sent_again(const struct request *request)
+/*
+ * Does it do no harm? It does none where the server has certainly not begun. HTTP/1.1 rarely tells:
+ * there it must be a request that may be asked twice, and is, once.
+ */
+static bool request_may_be_sent_again(const struct request *request, enum stream_cut cut)
 {
-    bool is_http_1 = request->up_protocol[1] != '2';
-    if (request->is_body_begun ||
-        request->n_retries >= request->workspace->settings->connect_attempts)
-        return false;
-    return !is_http_1 || (!request->has_raced && is_idempotent(request->method));
+    bool is_certain = request->up_protocol[1] == '2' || cut == STREAM_CUT_REFUSED;
+    return request_replay_is_whole(request) &&
+           request->n_retries < request->workspace->settings->connect_attempts &&
+           (is_certain || (!request->has_raced && is_idempotent(request->method)));
 }
 
 void request_send_again(struct request *request, bool is_elsewhere)
@@ -194,7 +196,7 @@ void request_send_again(struct request *request, bool is_elsewhere)
     /* An HTTP/2 connection that goes away has no room: another that has does as well as a new one,
      * and a server that refuses streams is not to be met with connections. */
     request->is_must_be_new = is_http_1;
-    if (request->has_body)
+    if (request->has_body && !request->is_received)
         stream_pause(request->down);
     stream_close(request->up, STREAM_CUT_CANCELLED);
     request->up = NULL;
@@ -210,7 +212,7 @@ void request_send_again(struct request *request, bool is_elsewhere)
 
 void request_up_failed(struct request *request, enum stream_cut cut, bool is_unprocessed)
 {
-    if (is_unprocessed && request_may_be_sent_again(request)) {
+    if (is_unprocessed && request_may_be_sent_again(request, cut)) {
         /* A race says nothing of the endpoint; a second refusal does. */
         request_send_again(request, request->n_retries > 0);
         return;
@@ -231,8 +233,10 @@ bool request_was_refused(struct request *request, const struct head *head)
         REQUEST_REASON_LIMIT_PENDING,  REQUEST_REASON_NO_DESCRIPTORS,
         REQUEST_REASON_NO_MEMORY,      REQUEST_REASON_DRAINED,
     };
-    const struct field *said = head_find_name(head, REQUEST_REASON_FIELD);
-    if (!said || request->is_body_begun || !request->endpoints ||
+    const struct field *said = NULL;
+    if (request->endpoint && request->endpoint->identity[0])
+        said = head_find_name(head, REQUEST_REASON_FIELD);
+    if (!said || !request_replay_is_whole(request) || !request->endpoints ||
         request->attempts.n >= request->endpoints->n ||
         request->n_retries >= request->workspace->settings->connect_attempts)
         return false;

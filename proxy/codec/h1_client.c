@@ -43,6 +43,7 @@ static struct stream *client_open(struct codec *codec, const struct head *given,
     const struct h1_write how = {.framing = client_framing(&head, is_end)};
     if (!client_room(codec) || (is_end && how.framing == H1_LENGTH))
         return NULL;
+    h1->before_bytes = codec->bytes_written;
     if (!h1_send_head(h1, true, &head, &how))
         return NULL;
     struct h1_stream *stream = h1_stream_new(h1, &client_stream_ops);
@@ -206,6 +207,8 @@ static void client_on_end(struct h1 *h1, enum conn_end end)
         is_unprocessed = client_is_unprocessed(h1);
         if (buf_len(&h1->held))
             cut = STREAM_CUT_TRUNCATED;
+        else if (is_unprocessed && conn_was_too_late(&h1->codec.conn, h1->before_bytes))
+            cut = STREAM_CUT_REFUSED;
         break;
     case H1_STATE_BODY:
         if (h1->message.framing == H1_UNTIL_CLOSE && end == CONN_EOF) {

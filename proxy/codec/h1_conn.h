@@ -76,6 +76,7 @@ struct h1 {
     uint64_t since_ns;      /* when the head began, or FIN was sent */
     uint64_t listen_ns;     /* when to ask again whether it was reset, while it is deaf */
     uint64_t dropped_bytes; /* discarding or lingering */
+    uint64_t before_bytes;  /* client: written before the request of now */
     uint32_t n_informational;
     bool is_started;
     bool is_deaf; /* not read for now */

@@ -62,7 +62,8 @@ struct stream_events {
     /*
      * Nothing more comes and nothing more can be sent. `is_unprocessed`: the peer has certainly not
      * begun to act on it (REFUSED_STREAM, above GOAWAY's last stream), or an HTTP/1.1 connection
-     * that had been used before closed without a byte of an answer: the keep-alive race.
+     * that had been used before closed without a byte of an answer: the keep-alive race. Whether
+     * that is certain as well `cut` tells: STREAM_CUT_REFUSED.
      */
     void (*on_reset)(struct stream *stream, enum stream_cut cut, bool is_unprocessed);
     void (*on_drained)(struct stream *stream);

@@ -96,6 +96,7 @@ void conn_init(struct conn *conn, struct conn_shared *shared,
     conn->state = CONN_NEW;
     conn->read_bytes = CONN_READ_MIN_BYTES;
     conn->is_broken = false;
+    conn->broken_by = 0;
     conn->tls = NULL;
     buf_init(&conn->early, CONN_EARLY_MAX_BYTES);
     buf_init(&conn->out, OUT_MAX_BYTES);
@@ -126,6 +127,7 @@ void conn_move(struct conn *from, struct conn *to)
     to->state = from->state;
     to->read_bytes = from->read_bytes;
     to->is_broken = from->is_broken;
+    to->broken_by = from->broken_by;
     to->tls = from->tls;
     to->early = from->early;
     to->out = from->out;
@@ -191,6 +193,13 @@ static size_t conn_receive(struct conn *conn, char *to, size_t room, enum conn_e
     return 0;
 }
 
+/* A write has failed; errno says how. */
+static void conn_break(struct conn *conn)
+{
+    conn->is_broken = true;
+    conn->broken_by = errno;
+}
+
 /* One sendmsg(). The bytes taken; false: the peer is gone. */
 static bool conn_transmit(struct conn *conn, const struct slice *pieces, size_t n, size_t *sent)
 {
@@ -233,7 +242,7 @@ static enum conn_output conn_send(struct conn *conn, const struct slice *pieces,
         return CONN_BROKEN;
     if (buf_len(&conn->out) == 0) {
         if (!conn_transmit(conn, pieces, n, &sent)) {
-            conn->is_broken = true;
+            conn_break(conn);
             return CONN_BROKEN;
         }
         if (sent == len)
@@ -334,7 +343,7 @@ enum conn_output conn_flush(struct conn *conn)
     if (n < 0) {
         if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM)
             return CONN_BLOCKED;
-        conn->is_broken = true;
+        conn_break(conn);
         event_del(&conn->writable);
         return CONN_BROKEN;
     }

@@ -62,6 +62,7 @@ struct conn {
     enum conn_state state;
     uint32_t read_bytes; /* asked for by the next read */
     bool is_broken; /* writing failed: the peer is gone; there may still be something to read */
+    int broken_by;  /* and the errno of that */
     struct tls_layer *tls;
     struct buf early; /* read before the relay began, not yet given to it (as it came) */
     struct buf out;   /* not yet taken by the socket (as it goes) */
@@ -95,6 +96,16 @@ void conn_pause(struct conn *conn);
  * A connection that is not read reports nothing: has it been reset meanwhile? One system call.
  */
 bool conn_is_reset(const struct conn *conn) MUST_USE;
+
+/*
+ * Of a plaintext connection that has ended: is it certain that nobody has acted on what was written
+ * after the first `n_bytes`? It is when the peer had closed in good order before any of that came:
+ * its FIN acknowledges what it had received, and to what followed its kernel answered with RST
+ * because the socket was gone. (RST alone is no proof: what it throws away may have been read. Who
+ * ended its own side only and then reads on could have, but it cannot answer any more, and RFC 9112
+ * 9.6 forbids it to act.)
+ */
+bool conn_was_too_late(const struct conn *conn, uint64_t n_bytes) MUST_USE;
 
 enum conn_end {
     CONN_GOES_ON,

@@ -26,7 +26,8 @@ def _bind(port):
     return sock
 
 
-async def _listen(port, handle, limit):
+async def listen(port, handle, limit=65536):
+    """A server that calls `handle(reader, writer)` for each connection, and closes it behind that."""
     async def on_connection(reader, writer):
         try:
             await handle(reader, writer)
@@ -48,7 +49,7 @@ def serve(*handlers, limit=65536):
     is what asyncio reads ahead of the handle.
     """
     async def run():
-        servers = [await _listen(port, handle, limit) for port, handle in handlers]
+        servers = [await listen(port, handle, limit) for port, handle in handlers]
         print(f"listening on {handlers[0][0]}", flush=True)
         await asyncio.gather(*(server.serve_forever() for server in servers))
 
