@@ -105,7 +105,7 @@ PROXY_SRC := $(addprefix proxy/, \
     downstream.c request.c request_edit.c request_inbound.c request_outbound.c request_upstream.c request_replay.c \
     request_relay.c request_answer.c request_record.c \
     detect/client_hello.c detect/port_memory.c tls/tls_layer.c tls/mesh_handshake.c detect/protocol.c \
-    route/path.c \
+    route/path.c route/routes.c route/filters.c route/filter_apply.c route/match.c \
     policy/access.c policy/access_match.c policy/access_index.c policy/access_covers.c \
     policy/access_build.c policy/access_values.c policy/access_describe.c \
     upstream/waits.c upstream/balancers.c balance/balancer.c upstream/connect.c \

@@ -136,6 +136,16 @@ static bool service_set_pod(struct service *service, const Outrigger__V1__Endpoi
     return true;
 }
 
+static bool service_set_routes(struct service *service, const Outrigger__V1__Service *message,
+                               struct err *err)
+{
+    if (message->n_rules == 0)
+        return message->n_matches == 0 || err_set(err, "matches: there are no rules");
+    service->routes = calloc(1, sizeof(*service->routes));
+    return service->routes ? routes_build(service->routes, message, err)
+                           : err_set(err, "rules: out of memory");
+}
+
 static bool service_fill(struct service *service, const Outrigger__V1__Service *message,
                          struct err *err)
 {
@@ -157,6 +167,7 @@ static bool service_fill(struct service *service, const Outrigger__V1__Service *
     /* `balancing`: one that is not known is answered with the only one there is. */
     return service_set_hosts(service, message, err) &&
            service_set_backends(service, message, err) &&
+           service_set_routes(service, message, err) &&
            (!message->pod || service_set_pod(service, message->pod, err));
 }
 
@@ -205,6 +216,9 @@ void service_drop(struct service *service)
         free(service->backends[i].endpoints);
     free(service->hosts);
     free(service->backends);
+    if (service->routes)
+        routes_fini(service->routes);
+    free(service->routes);
     endpoints_drop(service->pod);
     service_shared_drop(service->shared);
     free(service->resource);

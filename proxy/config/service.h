@@ -11,6 +11,7 @@
 #include "proxy/config/endpoints.h"
 #include "proxy/config/workload.h"
 #include "proxy/detect/port_memory.h"
+#include "proxy/route/routes.h"
 
 /*
  * What all workers and all versions of one service share: single atomics, as the design says. Made
@@ -43,6 +44,7 @@ struct service {
     size_t n_hosts;
     struct backend *backends;
     size_t n_backends;
+    struct routes *routes; /* NULL: no route is attached, `backends` decides */
     struct endpoints *pod; /* a pod was dialled by its address: its one endpoint; else NULL */
     uint64_t connect_timeout_ms;
     uint64_t idle_timeout_ms;

@@ -1,6 +1,6 @@
 /*
- * The routes of a Service resource, checked and turned into what a request is compared with. Part of
- * one immutable service and living as long; everything lies in one arena of its own but the
+ * The routes of a Service resource, checked and turned into what a request is compared with. Part
+ * of one immutable service and living as long; everything lies in one arena of its own but the
  * compiled expressions.
  */
 #ifndef OUTRIGGER_PROXY_ROUTE_ROUTES_H
@@ -73,6 +73,7 @@ struct routes {
     const struct route_match *matches; /* in the order of precedence: the first that fits decides */
     size_t n_matches;
     struct map exact, prefix;        /* path -> the first struct route_match of it */
+    size_t longest_prefix;           /* bytes */
     const struct route_match **rest; /* of any path and of expressions, in order */
     size_t n_rest;
     uint32_t budget_percent, budget_min_per_second;
@@ -84,8 +85,8 @@ bool routes_build(struct routes *routes, const struct Outrigger__V1__Service *me
 void routes_fini(struct routes *routes);
 
 /*
- * The backend for a random number: each has a share of its weight in the sum. NULL when the rule has
- * none, or the sum is 0.
+ * The backend for a random number: each has a share of its weight in the sum. NULL when the rule
+ * has none, or the sum is 0.
  */
 const struct route_backend *route_backend_choose(const struct route_rule *rule, uint64_t random);
 
