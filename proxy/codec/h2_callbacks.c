@@ -40,7 +40,6 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, vo
     (void)h2;
     struct h2_session *session = context;
     bool is_last = frame->flags & NGHTTP2_FLAG_END_STREAM;
-    bool is_ack = frame->flags & NGHTTP2_FLAG_ACK;
     if (!h2_session_is_alive(session))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (frame->type == NGHTTP2_HEADERS && !h2_session_judge(session, (uint32_t)frame->stream_id))
@@ -58,12 +57,8 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, vo
         session->body_is_padded = frame->flags & NGHTTP2_FLAG_PADDED;
         if (frame->length == 0 && !is_last)
             return spend(session, H2_GLITCH_FRAME);
-        h2_glitch_earn(&session->glitch, frame->length);
-        return 0;
-    case NGHTTP2_SETTINGS:
-    case NGHTTP2_PING:
-        return is_ack ? 0 : spend(session, H2_GLITCH_FRAME);
-    case NGHTTP2_GOAWAY:
+        if (!session->body_is_padded)
+            h2_glitch_earn(&session->glitch, frame->length);
         return 0;
     default:
         return spend(session, H2_GLITCH_FRAME);
@@ -230,6 +225,16 @@ static int on_goaway(struct h2_session *session, const nghttp2_goaway *goaway)
     return 0;
 }
 
+/* Padding is no progress; how much of it there was is known at the end. */
+static int judge_padded(struct h2_session *session, const nghttp2_frame *frame)
+{
+    size_t len = frame->hd.length - frame->data.padlen;
+    if (len == 0 && !session->body_is_last)
+        return spend(session, H2_GLITCH_FRAME);
+    h2_glitch_earn(&session->glitch, len);
+    return 0;
+}
+
 static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *context)
 {
     (void)h2;
@@ -245,6 +250,8 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *conte
         stream = is_end ? stream_by_id(session, frame->hd.stream_id) : NULL;
         if (stream && stream->in != H2_IN_ENDED)
             h2_stream_receive(stream, slice_of("", 0), true);
+        if (session->body_is_padded && judge_padded(session, frame) != 0)
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
         return go_on(session);
     case NGHTTP2_SETTINGS:
         return is_ack ? 0 : on_settings(session);

@@ -4,10 +4,11 @@
 
 #define PREFACE_BYTES 24
 #define TYPE_DATA     0
+#define TYPE_LAST     9 /* CONTINUATION */
 
-void h2_frames_init(struct h2_frames *frames)
+void h2_frames_init(struct h2_frames *frames, bool is_server)
 {
-    *frames = (struct h2_frames){.skip = PREFACE_BYTES};
+    *frames = (struct h2_frames){.skip = is_server ? PREFACE_BYTES : 0, .is_server = is_server};
 }
 
 static size_t least(size_t a, size_t b)
@@ -16,16 +17,19 @@ static size_t least(size_t a, size_t b)
 }
 
 /* The header is whole: the next one comes after the payload. */
-static bool is_data(struct h2_frames *frames, uint32_t *id)
+static enum h2_frames_stop begin_frame(struct h2_frames *frames, uint32_t *id)
 {
     const uint8_t *h = frames->header;
     frames->skip = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
     frames->n_header = 0;
     *id = (uint32_t)(h[5] & 0x7f) << 24 | (uint32_t)h[6] << 16 | (uint32_t)h[7] << 8 | h[8];
-    return h[3] == TYPE_DATA && *id != 0;
+    if (h[3] == TYPE_DATA && *id != 0 && frames->is_server)
+        return H2_FRAMES_DATA;
+    return h[3] > TYPE_LAST ? H2_FRAMES_UNKNOWN : H2_FRAMES_NONE;
 }
 
-size_t h2_frames_to_data(struct h2_frames *frames, struct slice data, uint32_t *id)
+size_t h2_frames_next(struct h2_frames *frames, struct slice data, enum h2_frames_stop *stop,
+                      uint32_t *id)
 {
     size_t at = 0;
     while (at < data.len) {
@@ -36,9 +40,11 @@ size_t h2_frames_to_data(struct h2_frames *frames, struct slice data, uint32_t *
         memcpy(frames->header + frames->n_header, data.ptr + at, n);
         frames->n_header += (uint8_t)n;
         at += n;
-        if (frames->n_header == H2_FRAME_HEADER_BYTES && is_data(frames, id))
+        *stop =
+            frames->n_header == H2_FRAME_HEADER_BYTES ? begin_frame(frames, id) : H2_FRAMES_NONE;
+        if (*stop != H2_FRAMES_NONE)
             return at;
     }
-    *id = 0;
+    *stop = H2_FRAMES_NONE;
     return at;
 }

@@ -252,14 +252,16 @@ static void end_of_input(struct h2_session *session, enum conn_end end)
 /* Beyond nghttp2, which forgets streams. Less than 0: it has failed. */
 static ssize_t feed(struct h2_session *session, struct slice data)
 {
-    bool is_server = session->codec.ops->is_server;
     while (data.len) {
         uint32_t id = 0;
-        size_t len = is_server ? h2_frames_to_data(&session->frames, data, &id) : data.len;
+        enum h2_frames_stop stop;
+        size_t len = h2_frames_next(&session->frames, data, &stop, &id);
         ssize_t n = nghttp2_session_mem_recv(session->h2, (const uint8_t *)data.ptr, len);
         if (n < 0)
             return n;
-        if (id && !h2_session_judge(session, id))
+        if (stop == H2_FRAMES_DATA && !h2_session_judge(session, id))
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        if (stop == H2_FRAMES_UNKNOWN && !h2_session_spend(session, H2_GLITCH_FRAME))
             return NGHTTP2_ERR_CALLBACK_FAILURE;
         data = slice_sub(data, len, data.len);
     }
@@ -451,7 +453,7 @@ struct h2_session *h2_session_new(struct codec_shared *shared, struct conn *from
     h2_times_init(session);
     conn_init(&session->codec.conn, shared->conns, on_event);
     output_init(&session->output, &session->codec, &output_events);
-    h2_frames_init(&session->frames);
+    h2_frames_init(&session->frames, ops->is_server);
     h2_glitch_init(&session->glitch, shared->limits->max_glitches, now_ns);
     if (!h2_callbacks_start(session)) {
         nghttp2_session_del(session->h2);
