@@ -256,7 +256,7 @@ test-threads: deps ## what has threads: run it with SAN=thread
 
 demo: deps ## build a mesh in network namespaces and show what it does; KEEP=1 leaves it up
 	@$(MAKE) --no-print-directory all
-	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/demo.py $(if $(KEEP),--keep)
+	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/demo/demo.py $(if $(KEEP),--keep)
 
 bench: deps-bench ## measure beside HAProxy; prints a table and writes build/bench.json
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)

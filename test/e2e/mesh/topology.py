@@ -63,7 +63,8 @@ class Node:
 class Pod(Node):
     """A pod; its Pod manifest is written when it is made."""
 
-    def __init__(self, mesh, name, number, namespace, account, labels, annotations, ports, in_mesh):
+    def __init__(self, mesh, name, number, namespace, account, labels, annotations, ports, in_mesh,
+                 is_ready):
         super().__init__(mesh, name, number)
         self.namespace, self.account, self.in_mesh = namespace, account, in_mesh
         self.labels, self.annotations = labels, dict(annotations)
@@ -71,7 +72,7 @@ class Pod(Node):
         self.proxy = None
         self.identity = f"spiffe://{mesh.trust_domain}/ns/{namespace}/sa/{account}"
         self.token_file = None
-        self.publish()
+        self.publish(is_ready)
 
     def publish(self, is_ready=True):
         """Writes the Pod manifest (again), with the annotations and ports as they are now."""
@@ -217,11 +218,12 @@ class Mesh:
         return node
 
     def pod(self, name, namespace="demo", account=None, labels=None, annotations=None, ports=None,
-            redirect=True, proxy=True, in_mesh=None, wait=True, **proxy_options):
+            redirect=True, proxy=True, in_mesh=None, wait=True, is_ready=True, **proxy_options):
         """A pod with its redirect and its proxy, ready when this returns (unless wait=False).
 
         `account` and the label `app` are the name without its number ("api-1" is "api") unless given.
         `ports` is {name: number}. in_mesh: whether the manifest has a proxy container; as `proxy`.
+        is_ready: whether it says that the pod is ready; else publish() says so later.
         """
         app_name = name.rstrip("0123456789").rstrip("-")
         account = account or app_name
@@ -232,7 +234,7 @@ class Mesh:
             self.manifests.put(manifests.service_account(namespace, account))
         pod = Pod(self, name, next(self._numbers), namespace, account,
                   {"app": app_name} if labels is None else labels, annotations or {}, ports or {},
-                  proxy if in_mesh is None else in_mesh)
+                  proxy if in_mesh is None else in_mesh, is_ready)
         self.on_close(pod.net.close)
         self._pods.append(pod)
         if redirect and proxy:
