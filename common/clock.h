@@ -25,6 +25,14 @@ static inline int64_t clock_wall_sec(void)
     return (int64_t)time(NULL);
 }
 
+/* Milliseconds since the epoch. */
+static inline uint64_t clock_wall_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / NS_PER_MS;
+}
+
 /* For libevent's timers. */
 static inline struct timeval clock_timeval_ms(uint64_t ms)
 {

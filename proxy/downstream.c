@@ -37,10 +37,15 @@ static const char *identity_namespace(const char *identity, char *text, size_t s
     return text;
 }
 
-/* Outbound nothing is said of the other end: it is another one for each request. */
-static struct flow_stats *downstream_flow(const struct downstream *downstream)
-{
+struct label_memory {
     char source_namespace[256], destination_namespace[256];
+};
+
+/* Outbound, of a connection as a whole, nothing is said of the other end: `endpoint` is NULL. */
+static struct flow_labels downstream_labels(const struct downstream *downstream,
+                                            const struct endpoint *endpoint, const char *service,
+                                            struct label_memory *memory)
+{
     const struct workspace *workspace = downstream->workspace;
     const struct workload *workload = workspace->snapshot->workload;
     bool is_inbound = downstream->direction == DIRECTION_INBOUND;
@@ -49,19 +54,53 @@ static struct flow_stats *downstream_flow(const struct downstream *downstream)
         .direction = downstream->direction,
         .source_identity = downstream_source_identity(downstream),
         .source_workload = is_inbound ? "" : own,
-        .destination_identity = is_inbound ? workspace->identity : "",
-        .destination_workload = is_inbound ? own : "",
-        .service = service_name(downstream),
+        .destination_identity = is_inbound ? workspace->identity
+                                : endpoint ? endpoint->identity
+                                           : "",
+        .destination_workload = is_inbound ? own
+                                : endpoint ? endpoint->workload
+                                           : "",
+        .service = service,
         .tls = downstream_tls(downstream),
         .policy = "",
     };
-    labels.source_namespace =
-        identity_namespace(labels.source_identity, source_namespace, sizeof(source_namespace));
+    labels.source_namespace = identity_namespace(labels.source_identity, memory->source_namespace,
+                                                 sizeof(memory->source_namespace));
     labels.destination_namespace =
-        labels.service[0] ? downstream->service->namespace
-                          : identity_namespace(labels.destination_identity, destination_namespace,
-                                               sizeof(destination_namespace));
-    return telemetry_flow(workspace->telemetry, &labels);
+        service[0] && downstream->service
+            ? downstream->service->namespace
+            : identity_namespace(labels.destination_identity, memory->destination_namespace,
+                                 sizeof(memory->destination_namespace));
+    return labels;
+}
+
+static struct flow_stats *downstream_flow(const struct downstream *downstream)
+{
+    struct label_memory memory;
+    struct flow_labels labels =
+        downstream_labels(downstream, NULL, service_name(downstream), &memory);
+    return telemetry_flow(downstream->workspace->telemetry, &labels);
+}
+
+struct request_peers *downstream_peers(struct downstream *downstream,
+                                       const struct endpoint *endpoint, const char *service)
+{
+    const struct workspace *workspace = downstream->workspace;
+    bool is_inbound = downstream->direction == DIRECTION_INBOUND;
+    const struct workload *workload = workspace->snapshot->workload;
+    struct label_memory memory;
+    if (downstream->peers_generation != workspace->snapshot->generation) {
+        downstream->peers_generation = workspace->snapshot->generation;
+        request_peers_forget(&downstream->peers);
+    }
+    const char *identity = is_inbound ? workspace->identity : endpoint ? endpoint->identity : "";
+    const char *name =
+        is_inbound ? (workload ? workload->workload : "") : (endpoint ? endpoint->workload : "");
+    struct request_peers *peers = request_peers_cached(&downstream->peers, identity, name, service);
+    if (peers)
+        return peers;
+    struct flow_labels labels = downstream_labels(downstream, endpoint, service, &memory);
+    return request_peers_find(workspace->telemetry, &labels, &downstream->peers);
 }
 
 static void downstream_record(struct downstream *downstream, enum reason reason, const char *detail)

@@ -6,6 +6,7 @@
 #ifndef OUTRIGGER_PROXY_DOWNSTREAM_H
 #define OUTRIGGER_PROXY_DOWNSTREAM_H
 
+#include "proxy/telemetry/request_stats.h"
 #include "proxy/workspace.h"
 
 struct downstream {
@@ -26,6 +27,8 @@ struct downstream {
     struct service *service;
     uint64_t generation; /* of the snapshot that `service` is from */
     struct flow_stats *flow;
+    struct request_peers_cache peers; /* that its requests were counted for */
+    uint64_t peers_generation;        /* of the snapshot that `peers` are from */
     uint64_t opened_ns;
     struct grave grave;
 };
@@ -47,6 +50,13 @@ struct service *downstream_service(struct downstream *downstream);
 
 /* The verified identity of who asks: the client's, or outbound the pod's own; "". */
 const char *downstream_source_identity(const struct downstream *downstream);
+struct endpoint;
+/*
+ * Under which labels a request is counted that went to `endpoint` (NULL: to the original
+ * destination) of `service` (namespace/name, or ""). NULL: too many are known already.
+ */
+struct request_peers *downstream_peers(struct downstream *downstream,
+                                       const struct endpoint *endpoint, const char *service);
 /* Does another proxy of the mesh speak on it? */
 static inline bool downstream_is_mesh(const struct downstream *downstream)
 {

@@ -87,8 +87,8 @@ enum request_step request_edit_inbound(struct request *request)
     if (spoken)
         request->spoken = spoken_far_away(spoken->value, request->spoken);
     head_remove_prefix(head, OWN_PREFIX);
-    bool is_ok =
-        edit_id(request) && (is_mesh ? edit_from_mesh(request) : edit_from_outside(request));
+    bool is_ok = edit_id(request) && request_trace(request) &&
+                 (is_mesh ? edit_from_mesh(request) : edit_from_outside(request));
     return is_ok ? REQUEST_AUTHORIZE : request_answer(request, REQUEST_REASON_NO_MEMORY);
 }
 
@@ -98,5 +98,7 @@ enum request_step request_edit_outbound(struct request *request)
     head_remove_prefix(head, OWN_PREFIX);
     if (head->authority.len == 0) /* HTTP/1.0 without Host: all that follows has one */
         head->authority = slice_str(request->downstream->destination_text);
-    return edit_id(request) ? REQUEST_ROUTE : request_answer(request, REQUEST_REASON_NO_MEMORY);
+    return edit_id(request) && request_trace(request)
+               ? REQUEST_ROUTE
+               : request_answer(request, REQUEST_REASON_NO_MEMORY);
 }

@@ -8,6 +8,7 @@
 #include "proxy/request.h"
 #include "proxy/route/path.h"
 #include "proxy/telemetry/request_reason.h"
+#include "proxy/telemetry/trace_context.h"
 #include "proxy/upstream/connect.h"
 #include "proxy/upstream/pool.h"
 
@@ -66,6 +67,7 @@ struct request {
     struct head *head;        /* of `down` */
     struct slice method, authority, upgrade; /* as they came */
     struct slice id;                         /* x-request-id, or empty */
+    struct trace_context trace;              /* as it goes on */
     struct normal_path path;
     struct buf replay; /* the body so far, while the request may be sent again */
     struct pool_ticket ticket;
@@ -141,6 +143,12 @@ extern const struct stream_events request_up_events;
 
 /* request_answer.c: answers itself and ends, or cuts what has begun. Returns REQUEST_ENDED. */
 enum request_step request_answer(struct request *request, enum request_reason reason);
+
+/*
+ * request_trace.c: reads the trace context, and takes part in the trace where spans are recorded.
+ * False when memory is short.
+ */
+bool request_trace(struct request *request) MUST_USE;
 
 /* request_record.c: the three moments of a request. */
 void request_record_begin(struct request *request);

@@ -32,11 +32,50 @@ void request_record_begin(struct request *request)
         telemetry,
         request_is_inbound(request) ? COUNTER_REQUESTS_INBOUND : COUNTER_REQUESTS_OUTBOUND, 1);
     telemetry_add(telemetry, COUNTER_REQUESTS_OPEN, 1);
+    stat_add(&request->downstream->flow->requests_open, 1);
 }
 
 void request_record_head(struct request *request)
 {
     (void)request; /* the time is in head_ns; whoever streams live requests begins here */
+}
+
+static enum request_protocol request_protocol(const struct request *request)
+{
+    if (request->is_grpc)
+        return REQUEST_GRPC;
+    return request->head->version == HTTP_2     ? REQUEST_HTTP_2
+           : request->head->version == HTTP_1_1 ? REQUEST_HTTP_1_1
+                                                : REQUEST_HTTP_1_0;
+}
+
+static void request_count(const struct request *request, uint64_t now_ns)
+{
+    struct telemetry_shard *telemetry = request->workspace->telemetry;
+    struct downstream *downstream = request->downstream;
+    struct request_seen seen = {
+        .direction = downstream->direction,
+        .protocol = request_protocol(request),
+        .method = request->method,
+        .status = request->status,
+        .grpc_status = request->grpc_status,
+        .reason = request->reason,
+        .policy = request->policy,
+        .duration_us = (now_ns - request->begun_ns) / 1000,
+        .request_bytes = request->bytes_sent,
+        .response_bytes = request->bytes_received,
+    };
+    telemetry_add(telemetry, COUNTER_REQUESTS_OPEN, -1);
+    stat_add(&downstream->flow->requests_open, (uint64_t)-1);
+    if (request->reason != REQUEST_REASON_NONE && request->reason != REQUEST_REASON_CLIENT_GONE)
+        telemetry_add(telemetry, COUNTER_REQUESTS_FAILED, 1);
+    if (trace_is_sampled(&request->trace)) {
+        seen.trace_id = request->trace.trace_id;
+        seen.wall_ms = clock_wall_ms();
+    }
+    request_stats_count(
+        telemetry, downstream_peers(downstream, request->endpoint, request_service_name(request)),
+        &seen);
 }
 
 static void request_log(const struct request *request, uint64_t now_ns)
@@ -67,12 +106,11 @@ static void request_log(const struct request *request, uint64_t now_ns)
 void request_record(struct request *request)
 {
     struct workspace *workspace = request->workspace;
-    telemetry_add(workspace->telemetry, COUNTER_REQUESTS_OPEN, -1);
-    if (request->reason != REQUEST_REASON_NONE && request->reason != REQUEST_REASON_CLIENT_GONE)
-        telemetry_add(workspace->telemetry, COUNTER_REQUESTS_FAILED, 1);
+    uint64_t now_ns = clock_now_ns();
+    request_count(request, now_ns);
     if (log_is_on(LOG_INFO) &&
         (workspace->settings->access_log || (request->workload && request->workload->access_log)))
-        request_log(request, clock_now_ns());
+        request_log(request, now_ns);
 }
 
 json_t *request_describe(const struct list *node, uint64_t now_ns)

@@ -17,6 +17,11 @@ struct worker_shared {
     _Atomic uint32_t inbound;
 };
 
+/* What sampled requests are told to. */
+struct tracing {
+    uint64_t ratio; /* of TRACE_ALL: how many of the traces that begin here are sampled */
+};
+
 struct worker_settings {
     uint16_t inbound_port, outbound_port; /* 15006, 15001; listened on [::] and 0.0.0.0 */
     uint16_t admin_port;           /* a loop as well when it is an outbound destination of itself */
@@ -33,6 +38,8 @@ struct worker_settings {
 
     uint64_t pool_idle_timeout_ms; /* HTTP upstream; 0: 1 min */
     struct codec_limits limits;    /* of HTTP; max_streams 0: all of codec_default_limits */
+
+    const struct tracing *tracing; /* NULL: no spans are recorded */
 
     struct worker_shared *shared; /* NULL: each worker counts for itself */
     /* Where a redirected connection was going; NULL: the kernel is asked. For tests and benchmarks.

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "proxy/telemetry/request_metrics.h"
+
 #define PREFIX "outrigger_"
 
 static const struct {
@@ -23,6 +25,7 @@ static void sum_read(struct flow_sum *sum, const struct flow_stats *flow)
 {
     sum->opened = stat_get(&flow->opened);
     sum->open = stat_get(&flow->open);
+    sum->requests_open = stat_get(&flow->requests_open);
     for (size_t i = 0; i < REASON_COUNT; i++)
         sum->ended[i] = stat_get(&flow->ended[i]);
     sum->bytes_sent = stat_get(&flow->bytes_sent);
@@ -41,6 +44,7 @@ static void sum_merge(struct flow_sum *sum, const struct flow_sum *other)
 {
     sum->opened += other->opened;
     sum->open += other->open;
+    sum->requests_open += other->requests_open;
     for (size_t i = 0; i < REASON_COUNT; i++)
         sum->ended[i] += other->ended[i];
     sum->bytes_sent += other->bytes_sent;
@@ -158,8 +162,8 @@ static bool is_total(const char *name)
  * The two formats differ in the name of a counter's family: OpenMetrics takes `_total` off it, the
  * older format does not.
  */
-static bool family(struct buf *out, enum metrics_format format, const char *name, const char *type,
-                   const char *help)
+bool metrics_family(struct buf *out, enum metrics_format format, const char *name, const char *type,
+                    const char *help)
 {
     int len = (int)strlen(name);
     if (format == METRICS_OPENMETRICS && is_total(name))
@@ -174,8 +178,8 @@ static bool render_counters(struct buf *out, enum metrics_format format,
         uint64_t sum = 0;
         for (size_t j = 0; j < n_shards; j++)
             sum += stat_get(&shards[j]->counters[i]);
-        if (!family(out, format, counters[i].name, counters[i].is_gauge ? "gauge" : "counter",
-                    counters[i].help) ||
+        if (!metrics_family(out, format, counters[i].name,
+                            counters[i].is_gauge ? "gauge" : "counter", counters[i].help) ||
             !buf_printf(out, "%s %" PRId64 "\n", counters[i].name, (int64_t)sum))
             return false;
     }
@@ -188,8 +192,8 @@ static bool render_samples(struct buf *out, enum metrics_format format,
     for (size_t i = 0; i < n; i++) {
         const struct metrics_sample *sample = &samples[i];
         bool is_new = i == 0 || strcmp(samples[i - 1].name, sample->name) != 0;
-        if (is_new && !family(out, format, sample->name, sample->is_counter ? "counter" : "gauge",
-                              sample->help))
+        if (is_new && !metrics_family(out, format, sample->name,
+                                      sample->is_counter ? "counter" : "gauge", sample->help))
             return false;
         if (!buf_printf(out, sample->labels ? "%s{%s} %.17g\n" : "%s%s %.17g\n", sample->name,
                         sample->labels ? sample->labels : "", sample->value))
@@ -209,6 +213,8 @@ static const struct flow_family flow_families[] = {
     {PREFIX "connections_opened_total", "connections by who talks to whom", false,
      offsetof(struct flow_sum, opened)},
     {PREFIX "connections_open", "connections open now", true, offsetof(struct flow_sum, open)},
+    {PREFIX "requests_in_flight", "HTTP requests that have not ended", true,
+     offsetof(struct flow_sum, requests_open)},
     {PREFIX "sent_bytes_total", "bytes from the client to the server", false,
      offsetof(struct flow_sum, bytes_sent)},
     {PREFIX "received_bytes_total", "bytes from the server to the client", false,
@@ -218,7 +224,7 @@ static const struct flow_family flow_families[] = {
 static bool render_family(struct buf *out, enum metrics_format format,
                           const struct flow_family *row, const struct flow_sum *sums, size_t n)
 {
-    if (!family(out, format, row->name, row->is_gauge ? "gauge" : "counter", row->help))
+    if (!metrics_family(out, format, row->name, row->is_gauge ? "gauge" : "counter", row->help))
         return false;
     for (size_t i = 0; i < n; i++) {
         uint64_t value;
@@ -233,7 +239,7 @@ static bool render_ended(struct buf *out, enum metrics_format format, const stru
                          size_t n)
 {
     static const char name[] = PREFIX "connections_ended_total";
-    if (!family(out, format, name, "counter", "connections ended, by reason"))
+    if (!metrics_family(out, format, name, "counter", "connections ended, by reason"))
         return false;
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < REASON_COUNT; j++) {
@@ -269,13 +275,15 @@ static bool render_times(struct buf *out, enum metrics_format format, const stru
 {
     static const char connect[] = PREFIX "connect_seconds";
     static const char duration[] = PREFIX "connection_duration_seconds";
-    if (!family(out, format, connect, "histogram", "time to connect to the chosen endpoint"))
+    if (!metrics_family(out, format, connect, "histogram",
+                        "time to connect to the chosen endpoint"))
         return false;
     for (size_t i = 0; i < n; i++) {
         if (sums[i].connect_count > 0 && !render_histogram(out, connect, &sums[i]))
             return false;
     }
-    if (!family(out, format, duration, "summary", "life of a connection, from accept to end"))
+    if (!metrics_family(out, format, duration, "summary",
+                        "life of a connection, from accept to end"))
         return false;
     for (size_t i = 0; i < n; i++) {
         if (sums[i].duration_count > 0 &&
@@ -299,7 +307,8 @@ bool metrics_render(struct buf *out, enum metrics_format format,
               render_samples(out, format, samples, n_samples);
     for (size_t i = 0; ok && i < sizeof(flow_families) / sizeof(flow_families[0]); i++)
         ok = render_family(out, format, &flow_families[i], sums, n);
-    ok = ok && render_ended(out, format, sums, n) && render_times(out, format, sums, n);
+    ok = ok && render_ended(out, format, sums, n) && render_times(out, format, sums, n) &&
+         request_metrics_render(out, format, shards, n_shards);
     if (ok && format == METRICS_OPENMETRICS)
         ok = buf_printf(out, "# EOF\n");
     free(sums);

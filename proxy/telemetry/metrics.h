@@ -41,7 +41,7 @@ bool metrics_render(struct buf *out, enum metrics_format format,
 /* The same labels in all shards, summed; for the metrics and the admin pages. */
 struct flow_sum {
     const char *labels; /* of the first shard that had them; lives as long as the shards */
-    uint64_t opened, open, ended[REASON_COUNT];
+    uint64_t opened, open, requests_open, ended[REASON_COUNT];
     uint64_t bytes_sent, bytes_received;
     uint64_t connect_count, connect_sum_us, connect_bucket[FLOW_BUCKETS + 1];
     uint64_t duration_sum_us, duration_count;

@@ -3,9 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Identities are at most 2048 bytes, the names of Kubernetes at most 253: what is longer is not
- * ours. */
-#define LABELS_MAX_BYTES 8192
+#include "proxy/telemetry/label_text.h"
+#include "proxy/telemetry/request_stats.h"
 
 const uint64_t flow_bucket_us[FLOW_BUCKETS] = {
     100,   250,   500,    1000,   2500,    5000,    10000,
@@ -39,39 +38,6 @@ bool reason_is_error(enum reason reason)
     return reasons[reason].is_error;
 }
 
-/* A text of fixed size that remembers that something did not fit. */
-struct label_text {
-    char bytes[LABELS_MAX_BYTES];
-    size_t len;
-    bool is_cut;
-};
-
-static void text_byte(struct label_text *text, char byte)
-{
-    if (text->len == sizeof(text->bytes)) {
-        text->is_cut = true;
-        return;
-    }
-    text->bytes[text->len++] = byte;
-}
-
-/* Backslash, quote and newline are escaped (Prometheus text format 0.0.4, OpenMetrics 1.0). */
-static void text_label(struct label_text *text, const char *name, const char *value)
-{
-    if (text->len > 0)
-        text_byte(text, ',');
-    for (; *name; name++)
-        text_byte(text, *name);
-    text_byte(text, '=');
-    text_byte(text, '"');
-    for (value = value ? value : ""; *value; value++) {
-        if (*value == '\\' || *value == '"' || *value == '\n')
-            text_byte(text, '\\');
-        text_byte(text, *value == '\n' ? 'n' : *value);
-    }
-    text_byte(text, '"');
-}
-
 const char *direction_name(enum direction direction)
 {
     return direction == DIRECTION_INBOUND ? "inbound" : "outbound";
@@ -79,18 +45,17 @@ const char *direction_name(enum direction direction)
 
 static void text_flow(struct label_text *text, const struct flow_labels *labels)
 {
-    text->len = 0;
-    text->is_cut = false;
-    text_label(text, "direction", direction_name(labels->direction));
-    text_label(text, "source_identity", labels->source_identity);
-    text_label(text, "source_workload", labels->source_workload);
-    text_label(text, "source_namespace", labels->source_namespace);
-    text_label(text, "destination_identity", labels->destination_identity);
-    text_label(text, "destination_workload", labels->destination_workload);
-    text_label(text, "destination_namespace", labels->destination_namespace);
-    text_label(text, "service", labels->service);
-    text_label(text, "tls", labels->tls);
-    text_label(text, "policy", labels->policy);
+    label_text_init(text);
+    label_text_add(text, "direction", direction_name(labels->direction));
+    label_text_add(text, "source_identity", labels->source_identity);
+    label_text_add(text, "source_workload", labels->source_workload);
+    label_text_add(text, "source_namespace", labels->source_namespace);
+    label_text_add(text, "destination_identity", labels->destination_identity);
+    label_text_add(text, "destination_workload", labels->destination_workload);
+    label_text_add(text, "destination_namespace", labels->destination_namespace);
+    label_text_add(text, "service", labels->service);
+    label_text_add(text, "tls", labels->tls);
+    label_text_add(text, "policy", labels->policy);
 }
 
 static struct flow_stats *flow_new(struct slice labels)
@@ -127,11 +92,10 @@ static void shard_prepend(struct telemetry_shard *shard, struct flow_stats *flow
 static struct flow_stats *overflow_new(enum direction direction)
 {
     struct label_text text;
-    text.len = 0;
-    text.is_cut = false;
-    text_label(&text, "direction", direction_name(direction));
-    text_label(&text, "overflow", "true");
-    return flow_new(slice_of(text.bytes, text.len));
+    label_text_init(&text);
+    label_text_add(&text, "direction", direction_name(direction));
+    label_text_add(&text, "overflow", "true");
+    return flow_new(label_text_slice(&text));
 }
 
 struct telemetry_shard *telemetry_shard_new(size_t max_flows)
@@ -141,6 +105,11 @@ struct telemetry_shard *telemetry_shard_new(size_t max_flows)
         return NULL;
     shard->max_flows = max_flows;
     map_init(&shard->by_labels);
+    shard->requests = request_table_new();
+    if (!shard->requests) {
+        telemetry_shard_free(shard);
+        return NULL;
+    }
     for (int i = DIRECTION_INBOUND; i <= DIRECTION_OUTBOUND; i++) {
         shard->overflow[i] = overflow_new((enum direction)i);
         if (!shard->overflow[i]) {
@@ -162,6 +131,7 @@ void telemetry_shard_free(struct telemetry_shard *shard)
         flow_free(flow);
     }
     map_fini(&shard->by_labels, NULL);
+    request_table_free(shard->requests);
     free(shard);
 }
 
@@ -177,7 +147,7 @@ struct flow_stats *telemetry_flow(struct telemetry_shard *shard, const struct fl
     text_flow(&text, labels);
     if (text.is_cut)
         return shard_overflow(shard, labels->direction);
-    struct slice key = slice_of(text.bytes, text.len);
+    struct slice key = label_text_slice(&text);
     struct flow_stats *flow = map_get(&shard->by_labels, key);
     if (flow)
         return flow;

@@ -58,6 +58,7 @@ struct flow_stats {
     struct flow_stats *_Atomic next; /* append-only */
     char *labels;                    /* rendered once: direction="inbound",source_identity="..." */
     _Atomic uint64_t opened, open;
+    _Atomic uint64_t requests_open; /* of HTTP connections */
     _Atomic uint64_t ended[REASON_COUNT];
     _Atomic uint64_t bytes_sent,
         bytes_received; /* from the client's point of view: to, from the server */
@@ -78,6 +79,7 @@ struct telemetry_shard {
     struct map by_labels;             /* the owner's index of `flows` */
     size_t n_flows, max_flows;        /* beyond the ceiling: the overflow entries */
     struct flow_stats *overflow[2];   /* by direction; always there */
+    struct request_table *requests;   /* proxy/telemetry/request_stats.h */
 };
 
 /* max_flows: the ceiling for label sets, e.g. 1000. NULL when memory is short. */
