@@ -64,7 +64,7 @@ COMMON_SRC := $(addprefix common/, \
     confine.c event_cells.c startup_pages.c end_signals.c usage.c text.c time_json.c html_text.c \
     form.c admin_trim.c admin_listener.c admin_conn.c admin_conn_write.c admin_http.c \
     admin_log_level.c resource_type.c \
-    regex.c regex_parse.c dns_name.c spiffe.c x509_time.c ed25519.c trust_anchors.c \
+    regex.c regex_code.c regex_parse.c dns_name.c spiffe.c x509_time.c ed25519.c trust_anchors.c \
     svid_verify.c svid_cache.c svid.c svid_tls.c) \
   $(addprefix common/http/, \
     chars.c head.c pattern.c h1_fault.c h1_end.c h1_fields.c h1_target.c h1_parse.c h1_body.c \

@@ -1,6 +1,8 @@
-#include "common/regex_code.h"
+#include "common/regex.h"
 
 #include <stdlib.h>
+
+#include "common/regex_code.h"
 
 /* States in the order in which they were reached, none twice. */
 struct states {

@@ -1,6 +1,6 @@
 /*
- * The program that an expression becomes: what common/regex_parse.c writes and common/regex.c runs;
- * nobody else includes it.
+ * The program that an expression becomes: common/regex_parse.c has it written here, common/regex.c
+ * runs it; nobody else includes it.
  */
 #ifndef OUTRIGGER_COMMON_REGEX_CODE_H
 #define OUTRIGGER_COMMON_REGEX_CODE_H
@@ -41,9 +41,19 @@ struct regex {
     size_t n, room;
     struct regex_class *classes;
     size_t n_classes, classes_room;
+    const char *why; /* writing the program failed */
 };
 
-/* Fills an empty regex; on failure what was filled is still to be freed. */
+/* Each puts code at the end, or around what stands from `begin` to the end. False with `why` set.
+ */
+bool regex_code_append(struct regex *regex, struct regex_inst inst) MUST_USE;
+bool regex_code_optional(struct regex *regex, size_t begin) MUST_USE; /* ? */
+bool regex_code_star(struct regex *regex, size_t begin) MUST_USE;
+bool regex_code_plus(struct regex *regex, size_t begin) MUST_USE;
+/* {m,n}, written out; n < 0: no end. */
+bool regex_code_repeat(struct regex *regex, size_t begin, int m, int n) MUST_USE;
+
+/* regex_parse.c: fills an empty regex; on failure what was filled is still to be freed. */
 bool regex_parse(struct regex *regex, struct slice expression, struct err *err) MUST_USE;
 
 #endif

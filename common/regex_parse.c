@@ -50,37 +50,15 @@ static bool take(struct parse *parse, const char *text)
     return true;
 }
 
-/* n instructions of room at `at`, moving what is behind. Their content is for the caller. */
-static bool code_insert(struct parse *parse, size_t at, size_t n)
+/* A step in writing the program, at the end or about what was written from somewhere on. */
+static bool written(struct parse *parse, bool is_ok)
 {
-    struct regex *regex = parse->regex;
-    if (n > REGEX_STATES_MAX - regex->n)
-        return fail(parse, parse->at, "too large when its repetitions are written out");
-    if (regex->n + n > regex->room) {
-        size_t room = regex->room * 2 > regex->n + n ? regex->room * 2 : regex->n + n + 16;
-        struct regex_inst *code = reallocarray(regex->code, room, sizeof(*code));
-        if (!code)
-            return fail(parse, parse->at, "out of memory");
-        regex->code = code;
-        regex->room = room;
-    }
-    if (at < regex->n)
-        memmove(regex->code + at + n, regex->code + at, (regex->n - at) * sizeof(*regex->code));
-    regex->n += n;
-    return true;
-}
-
-static bool code_put(struct parse *parse, size_t at, struct regex_inst inst)
-{
-    if (!code_insert(parse, at, 1))
-        return false;
-    parse->regex->code[at] = inst;
-    return true;
+    return is_ok || fail(parse, parse->at, parse->regex->why);
 }
 
 static bool code_append(struct parse *parse, struct regex_inst inst)
 {
-    return code_put(parse, parse->regex->n, inst);
+    return written(parse, regex_code_append(parse->regex, inst));
 }
 
 static void class_add(struct regex_class *class, uint8_t byte)
@@ -346,64 +324,6 @@ static bool parse_atom(struct parse *parse)
     }
 }
 
-/* A copy of the code from `begin` on, `len` long, at the end. */
-static bool code_copy(struct parse *parse, size_t begin, size_t len)
-{
-    size_t at = parse->regex->n;
-    if (len == 0)
-        return true;
-    if (!code_insert(parse, at, len))
-        return false;
-    memcpy(parse->regex->code + at, parse->regex->code + begin, len * sizeof(struct regex_inst));
-    return true;
-}
-
-/* `?`, `*` and `+` of the code from `begin` to the end. */
-static bool code_optional(struct parse *parse, size_t begin)
-{
-    int16_t len = (int16_t)(parse->regex->n - begin);
-    return code_put(parse, begin,
-                    (struct regex_inst){.op = REGEX_SPLIT, .x = 1, .y = (int16_t)(len + 1)});
-}
-
-static bool code_star(struct parse *parse, size_t begin)
-{
-    int16_t len = (int16_t)(parse->regex->n - begin);
-    return code_put(parse, begin,
-                    (struct regex_inst){.op = REGEX_SPLIT, .x = 1, .y = (int16_t)(len + 2)}) &&
-           code_append(parse, (struct regex_inst){.op = REGEX_JUMP, .x = (int16_t)(-len - 1)});
-}
-
-static bool code_plus(struct parse *parse, size_t begin)
-{
-    int16_t len = (int16_t)(parse->regex->n - begin);
-    return code_append(parse, (struct regex_inst){.op = REGEX_SPLIT, .x = (int16_t)-len, .y = 1});
-}
-
-/* {m,n} of the code from `begin` to the end, written out; n < 0: no end. */
-static bool code_repeat(struct parse *parse, size_t begin, int m, int n)
-{
-    size_t len = parse->regex->n - begin;
-    if (n == 0) {
-        parse->regex->n = begin;
-        return true;
-    }
-    for (int i = 1; i < m; i++)
-        if (!code_copy(parse, begin, len))
-            return false;
-    if (n < 0)
-        return m == 0 ? code_star(parse, begin) : code_plus(parse, parse->regex->n - len);
-    if (m == 0 && !code_optional(parse, begin))
-        return false;
-    size_t first = m == 0 ? begin + 1 : begin;
-    for (int i = m == 0 ? 1 : m; i < n; i++) {
-        size_t at = parse->regex->n;
-        if (!code_copy(parse, first, len) || !code_optional(parse, at))
-            return false;
-    }
-    return true;
-}
-
 /* -1: none. More than the program can have is as good as any other. */
 static int read_number(struct parse *parse)
 {
@@ -439,15 +359,15 @@ static bool parse_repetition(struct parse *parse, size_t begin)
     int m = 0, n = 0;
     bool is_ok, is_counts = false;
     if (take(parse, "*"))
-        is_ok = code_star(parse, begin);
+        is_ok = written(parse, regex_code_star(parse->regex, begin));
     else if (take(parse, "+"))
-        is_ok = code_plus(parse, begin);
+        is_ok = written(parse, regex_code_plus(parse->regex, begin));
     else if (take(parse, "?"))
-        is_ok = code_optional(parse, begin);
+        is_ok = written(parse, regex_code_optional(parse->regex, begin));
     else if ((is_counts = read_counts(parse, &m, &n)))
         is_ok = (n >= 0 && n < m)
                     ? fail(parse, at, "a range of repetitions that ends before it begins")
-                    : code_repeat(parse, begin, m, n);
+                    : written(parse, regex_code_repeat(parse->regex, begin, m, n));
     else
         return true;
     if (!is_ok)
@@ -481,7 +401,7 @@ static bool parse_alternatives(struct parse *parse)
     if (!parse_sequence(parse))
         return false;
     while (take(parse, "|")) {
-        if (!code_optional(parse, begin))
+        if (!written(parse, regex_code_optional(regex, begin)))
             return false;
         regex->code[begin].y++; /* past the jump */
         int16_t back = jump ? (int16_t)((ptrdiff_t)jump - (ptrdiff_t)regex->n) : 0;

@@ -115,7 +115,7 @@ struct slice redirect_location(const struct redirect *redirect, struct slice aut
                                struct slice path, struct slice query, struct slice prefix,
                                struct arena *arena);
 
-/* May this origin? Exact, a star alone, or one star in the place of what is below a name, as the Gateway API's CORS filter.
+/* May this origin? Exact, or with one star: alone, or for what is below a name (Gateway API, CORS).
  */
 bool cors_allows(const struct cors *cors, struct slice origin);
 

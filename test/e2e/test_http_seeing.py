@@ -26,11 +26,11 @@ def test_requests_are_counted_by_who_asked_whom(scene, talk):
         talk.ask(path)
     labels = {"source_identity": web.identity, "destination_identity": api.identity,
               "method": "GET", "reason": ""}
-    out = {"direction": "outbound", "protocol": "http/1.1", "service": "default/api", **labels}
+    out = {"direction": "outbound", "protocol": "http/1.1", "service": "demo/api", **labels}
     wait_until(lambda: web.proxy.metric("outrigger_requests_total", **out) == 4, "web's count")
     assert web.proxy.metric("outrigger_requests_total", status="4xx", **out) == 1
     assert web.proxy.metric("outrigger_response_bytes_total", status="2xx", **out) > 1000
     assert web.proxy.metric("outrigger_request_duration_seconds_count", **out) == 4
-    into = {"direction": "inbound", "protocol": "h2", "destination_workload": "api-1", **labels}
+    into = {"direction": "inbound", "protocol": "h2", "destination_workload": "api", **labels}
     wait_until(lambda: api.proxy.metric("outrigger_requests_total", **into) == 4, "api's count")
     assert web.proxy.metric("outrigger_requests_in_flight", direction="outbound") == 0
