@@ -94,6 +94,20 @@ static void relay_see_grpc_status(struct request *request, const struct head *he
                 (i ? request->grpc_status * 10 : 0) + (field->value.ptr[i] - '0');
 }
 
+/* Why the endpoint's proxy answered itself is for our log, and for nobody else. */
+static void relay_hide_reason(struct request *request, struct head *head)
+{
+    const struct field *said = head_find_name(head, REQUEST_REASON_FIELD);
+    if (!said)
+        return;
+    if (request->endpoint && request->endpoint->identity[0]) {
+        const char *text = arena_printf(&request->down->arena, "the endpoint's proxy: %.*s",
+                                        SLICE_ARG(said->value));
+        request->detail = text ? text : "";
+    }
+    head_remove_name(head, REQUEST_REASON_FIELD);
+}
+
 static void on_up_head(struct stream *up, struct head *head, bool is_end)
 {
     struct request *request = up->owner;
@@ -109,7 +123,7 @@ static void on_up_head(struct stream *up, struct head *head, bool is_end)
             request_send_again(request, true);
             return;
         }
-        head_remove_name(head, REQUEST_REASON_FIELD);
+        relay_hide_reason(request, head);
     }
     request_replay_drop(request);
     request->status = head->status;

@@ -94,6 +94,10 @@ def test_when_all_have_refused_the_client_is_told(mesh):
             answer = talk.ask("/", "POST", body=b"x" * size)
             assert answer.status == 503 and answer.headers["server"] == "outrigger"
             assert "outrigger-reason" not in answer.headers
+    logged = web.proxy.wait_for_event("request", direction="outbound", status=503)
+    assert logged["error"] == "the endpoint's proxy: connect_failed"
+    logged = pods[0].proxy.wait_for_event("request", reason="connect_failed")
+    assert logged["error"] == "connect: Connection refused"
 
 
 def test_a_grpc_call_that_was_refused_goes_to_another_pod(mesh):
