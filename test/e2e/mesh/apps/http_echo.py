@@ -6,7 +6,8 @@
     /early       answers before it reads the body             /upgrade     101, then echoes
     /drop        closes without an answer        /cut         closes in the middle of one
     /hints       103, then 200                   /hang        does not answer
-    /slow/MS     answers after so long
+    /slow/MS     answers after so long           /raw/HEX     answers with these bytes, and closes
+    /race        answers, and closes when another request comes on the connection
 
 Anything else: the method, target, fields and the body's size and sum.
 """
@@ -100,6 +101,9 @@ async def answer(options, reader, writer, request):
     if what == "cut":
         writer.write(head(200, ("Content-Length", 1000)) + b"x" * 10)
         return False
+    if what == "raw":
+        writer.write(bytes.fromhex(argument))
+        return False
     if what == "hang":
         await reader.read(1)
         return False
@@ -124,6 +128,9 @@ async def answer(options, reader, writer, request):
     writer.write(head(status, ("Content-Type", "application/json"), ("X-App", options.name), *fields))
     if request.method != "HEAD" and fields:
         writer.write(body)
+    if what == "race":
+        await reader.read(1)
+        return False
     return True
 
 
