@@ -56,16 +56,36 @@ void request_set_detail(struct request *request, const char *text)
     request->detail = copy ? copy : "";
 }
 
+/* How long nothing may move. A tunnel is what any other connection of the service is. */
+static uint64_t request_idle_limit_ms(const struct request *request)
+{
+    if (!request->is_tunnel)
+        return request->workspace->codecs.limits->stream_idle_timeout_ms;
+    if (request->service && request->service->idle_timeout_ms)
+        return request->service->idle_timeout_ms;
+    if (request->workload && request->workload->idle_timeout_ms)
+        return request->workload->idle_timeout_ms;
+    return request->workspace->settings->idle_timeout_ms;
+}
+
+void request_watch(struct request *request)
+{
+    timer_set(&request->workspace->timers, &request->timer, request->active_ns,
+              request_idle_limit_ms(request));
+}
+
 /* Nothing has moved for too long: whose turn it was decides what is said. */
 static void on_idle(struct timer *timer)
 {
     struct request *request = LIST_ENTRY(timer, struct request, timer);
     struct workspace *workspace = request->workspace;
-    uint64_t limit_ms = workspace->codecs.limits->stream_idle_timeout_ms;
+    uint64_t limit_ms = request_idle_limit_ms(request);
     uint64_t now_ns = clock_now_ns();
     uint64_t idle_ms = (now_ns - request->active_ns) / NS_PER_MS;
     if (idle_ms < limit_ms)
         timer_set(&workspace->timers, timer, now_ns, limit_ms - idle_ms);
+    else if (request->is_tunnel)
+        request_end(request, REQUEST_REASON_STREAM_IDLE, STREAM_CUT_TIMEOUT);
     else
         request_answer(request, request->is_received && request->answer == ANSWER_NONE
                                     ? REQUEST_REASON_REQUEST_TIMEOUT
@@ -152,8 +172,7 @@ void request_begin(struct downstream *downstream, struct stream *stream, struct 
     downstream->n_requests++;
     if (!is_end)
         stream_pause(stream); /* until there is somebody to give it to */
-    timer_set(&workspace->timers, &request->timer, request->begun_ns,
-              workspace->codecs.limits->stream_idle_timeout_ms);
+    request_watch(request);
     request_record_begin(request);
     request->step = REQUEST_NORMALIZE;
     request_run(request);

@@ -103,6 +103,8 @@ static inline bool request_is_inbound(const struct request *request)
 {
     return request->downstream->direction == DIRECTION_INBOUND;
 }
+/* From now on it is ended when nothing moves for as long as it may. */
+void request_watch(struct request *request);
 /* Remembers what went wrong, for the log line; copied. */
 void request_set_detail(struct request *request, const char *text);
 const char *request_step_name(enum request_step step);

@@ -130,6 +130,8 @@ static void on_up_head(struct stream *up, struct head *head, bool is_end)
     request->head_ns = request->active_ns;
     request->is_tunnel =
         head->status == 101 || (slice_eq_str(request->method, "CONNECT") && head->status < 300);
+    if (request->is_tunnel)
+        request_watch(request);
     attempts_connected(&request->attempts, request->head_ns);
     relay_see_grpc_status(request, head);
     if (!stream_send_head(request->down, head, is_end)) {

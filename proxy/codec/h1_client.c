@@ -73,7 +73,8 @@ static void client_on_fault(struct h1 *h1, enum h1_fault fault)
     enum stream_cut cut = h1_fault_status(fault) == 431 ? STREAM_CUT_TOO_LARGE
                           : fault == H1_FAULT_NO_MEMORY ? STREAM_CUT_INTERNAL
                                                         : STREAM_CUT_PROTOCOL;
-    h1_fail(h1, cut, false, REASON_DONE, h1_fault_text(fault));
+    h1_fail(h1, cut, false, fault == H1_FAULT_NO_MEMORY ? REASON_NO_MEMORY : REASON_MALFORMED,
+            h1_fault_text(fault));
 }
 
 static enum h1_fault client_parse(struct h1 *h1, struct slice text, struct head **head)
@@ -262,11 +263,10 @@ static uint64_t client_deadline_ns(const struct h1 *h1)
     case H1_STATE_BODY:
     case H1_STATE_TRAILERS:
         return h1_wants_input(h1) || buf_len(&h1->codec.conn.out) ? idle_ns : UINT64_MAX;
-    case H1_STATE_TUNNEL:
-        return h1->codec.active_ns + limits->keepalive_timeout_ms * NS_PER_MS;
     case H1_STATE_LINGER:
         return h1_linger_deadline_ns(h1);
-    case H1_STATE_IDLE: /* the pool's */
+    case H1_STATE_TUNNEL: /* the owner's */
+    case H1_STATE_IDLE:   /* the pool's */
     case H1_STATE_RECEIVED:
     case H1_STATE_PENDING:
     case H1_STATE_CLOSED:

@@ -208,12 +208,19 @@ static bool server_send_head(struct stream *base, const struct head *given, bool
 
 /* ---- the end of an exchange ---- */
 
+static enum reason server_reason_of(enum stream_cut cut)
+{
+    return cut == STREAM_CUT_TIMEOUT    ? REASON_IDLE_TIMEOUT
+           : cut == STREAM_CUT_INTERNAL ? REASON_NO_MEMORY
+                                        : REASON_SERVER_RESET;
+}
+
 /* The peer is to see that it has not ended well: without FIN in good order. */
-static void server_cut(struct h1 *h1, bool is_abort)
+static void server_cut(struct h1 *h1, enum stream_cut cut, bool is_abort)
 {
     h1->is_cut = true;
     h1->is_aborted = is_abort;
-    h1_linger(h1, REASON_DONE, "");
+    h1_linger(h1, server_reason_of(cut), "the answer was cut");
 }
 
 static void server_stream_close(struct stream *base, enum stream_cut cut)
@@ -230,9 +237,9 @@ static void server_stream_close(struct stream *base, enum stream_cut cut)
     h1->dropped_bytes = 0;
     h1->is_last |= sending == H1_TUNNEL; /* it is ended in order, but it is no HTTP any more */
     if (is_half_tunnel)
-        server_cut(h1, true);
+        server_cut(h1, cut, true);
     else if (!is_whole)
-        server_cut(h1, is_head_sent && sending == H1_UNTIL_CLOSE);
+        server_cut(h1, cut, is_head_sent && sending == H1_UNTIL_CLOSE);
 }
 
 /*
@@ -339,10 +346,9 @@ static uint64_t server_deadline_ns(const struct h1 *h1)
     case H1_STATE_RECEIVED:
     case H1_STATE_PENDING:
         return server_is_blocked(h1) ? idle_ns : UINT64_MAX;
-    case H1_STATE_TUNNEL:
-        return h1->codec.active_ns + limits->keepalive_timeout_ms * NS_PER_MS;
     case H1_STATE_LINGER:
         return h1_linger_deadline_ns(h1);
+    case H1_STATE_TUNNEL: /* its idle time is the owner's */
     case H1_STATE_CLOSED:
         return UINT64_MAX;
     }

@@ -9,7 +9,7 @@
     /slow/MS     answers after so long           /raw/HEX     answers with these bytes, and closes
     /race        answers, and closes when another request comes on the connection
 
-Anything else: the method, target, fields and the body's size and sum.
+CONNECT: 200, then echoes. Anything else: the method, target, fields and the body's size and sum.
 """
 import asyncio
 import json
@@ -77,8 +77,8 @@ async def write_bytes(writer, size, chunked, trailer=None):
         writer.write(b"0\r\n" + (trailer or b"") + b"\r\n")
 
 
-async def echo_tunnel(reader, writer, protocol):
-    writer.write(head(101, ("Connection", "upgrade"), ("Upgrade", protocol)))
+async def echo_tunnel(reader, writer, answer_head):
+    writer.write(answer_head)
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()
@@ -88,7 +88,11 @@ async def answer(options, reader, writer, request):
     """Returns whether the connection may be used again."""
     what, _, argument = request.target.strip("/").partition("/")
     if what == "upgrade":
-        await echo_tunnel(reader, writer, request.get("upgrade") or "none")
+        await echo_tunnel(reader, writer, head(101, ("Connection", "upgrade"),
+                                               ("Upgrade", request.get("upgrade") or "none")))
+        return False
+    if request.method == "CONNECT":
+        await echo_tunnel(reader, writer, head(200))
         return False
     if what == "early":
         writer.write(head(413, ("Content-Length", 0), ("Connection", "close")))
