@@ -84,6 +84,14 @@ static const struct option_row rows[] = {
     DURATION("pool-idle-timeout", pool_idle_timeout_ms, 10, DAY_MS, "1m",
              "an HTTP connection upstream without a request is closed after this; with HTTP/1.1 "
              "after 4s at the latest, because applications close soon as well"),
+    DURATION("pool-max-age", pool_max_age_ms, 0, 30 * DAY_MS, "1h",
+             "an HTTP connection upstream that is older takes no more requests and is closed when "
+             "those on it are answered, give or take 10 %; 0s: never"),
+    UINT("pool-max-connections", pool_max_connections, 0, 1000000, "0", "N",
+         "HTTP connections that a worker has open to one endpoint, for one protocol and client; "
+         "more requests wait for connect-timeout, then 503; 0: no cap"),
+    UINT("pool-max-pending", pool_max_pending, 1, 1000000, "16384", "N",
+         "HTTP requests that wait for a connection to one endpoint; beyond: 503"),
     UINT("max-line-bytes", max_line_bytes, 256, 1 << 20, "8192", "BYTES",
          "of an HTTP/1 request line; beyond: 414"),
     UINT("max-head-bytes", max_head_bytes, 1024, 1 << 20, "65536", "BYTES",

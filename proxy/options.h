@@ -36,6 +36,9 @@ struct proxy_options {
     uint64_t stream_idle_timeout_ms;
     uint64_t keepalive_timeout_ms;
     uint64_t pool_idle_timeout_ms;
+    uint64_t pool_max_age_ms;
+    uint64_t pool_max_connections;
+    uint64_t pool_max_pending;
     uint64_t max_line_bytes;
     uint64_t max_head_bytes;
     uint64_t max_head_fields;

@@ -188,6 +188,9 @@ static bool start_workers(struct process *process, struct err *err)
         .access_log = options->access_log,
         .max_flows = options->max_metric_labels,
         .pool_idle_timeout_ms = options->pool_idle_timeout_ms,
+        .pool_max_age_ms = options->pool_max_age_ms,
+        .pool_max_connections = (uint32_t)options->pool_max_connections,
+        .pool_max_pending = (uint32_t)options->pool_max_pending,
         .limits = http_limits(options),
         .shared = &process->shared,
     };

@@ -21,16 +21,22 @@ static void request_log_audit(const struct request *request, const struct access
         LOG_SL("authority", request->authority), LOG_I("suppressed", suppressed));
 }
 
-bool request_is_allowed(struct request *request, const char *identity,
-                        const struct sockaddr_any *source, uint16_t port)
+static struct access_request request_asked(const struct request *request, const char *identity,
+                                           const struct sockaddr_any *source, uint16_t port)
 {
-    struct access_request asked = {
+    return (struct access_request){
         .identity = slice_str(identity),
         .source = addr_ip(source),
         .port = port,
         .head = request->head,
         .path = request->path.path,
     };
+}
+
+bool request_is_allowed(struct request *request, const char *identity,
+                        const struct sockaddr_any *source, uint16_t port)
+{
+    struct access_request asked = request_asked(request, identity, source, port);
     struct access_verdict verdict = access_check(request->workload->access, &asked);
     request->policy = verdict.policy ? verdict.policy : "";
     request->policy_why = access_why_name(verdict.why);
@@ -41,13 +47,30 @@ bool request_is_allowed(struct request *request, const char *identity,
     return verdict.is_allowed;
 }
 
+/*
+ * Whom no policy allows anything keeps no connection: the answer is the last on it. Not another
+ * proxy of the mesh, for which the next handshake would cost both of us more than it holds here.
+ */
+static void request_refuse_connection(struct request *request)
+{
+    struct downstream *downstream = request->downstream;
+    struct access_request asked =
+        request_asked(request, "", &downstream->source, addr_port(&downstream->destination));
+    struct access_verdict verdict;
+    if (!downstream_is_mesh(downstream) &&
+        access_check_connection(request->workload->access, &asked, &verdict) == ACCESS_NEVER)
+        codec_drain(downstream->codec);
+}
+
 enum request_step request_authorize(struct request *request)
 {
     const struct downstream *downstream = request->downstream;
     if (!request->workload)
         return request_answer(request, REQUEST_REASON_NOT_READY);
     if (!request_is_allowed(request, downstream->identity, &downstream->source,
-                            addr_port(&downstream->destination)))
+                            addr_port(&downstream->destination))) {
+        request_refuse_connection(request);
         return request_answer(request, REQUEST_REASON_POLICY_DENIED);
+    }
     return REQUEST_CONNECT;
 }

@@ -133,6 +133,9 @@ static enum request_step request_ask_pool(struct request *request)
     struct pool_limits limits = {
         .connect_timeout_ms = request_connect_timeout_ms(request),
         .idle_timeout_ms = request_idle_ms(workspace->settings, key.protocol),
+        .max_connections = workspace->settings->pool_max_connections,
+        .max_pending = workspace->settings->pool_max_pending,
+        .max_age_ms = workspace->settings->pool_max_age_ms,
     };
     if (request->upgrade.len && key.protocol == POOL_HTTP_2)
         return request_answer(request, REQUEST_REASON_UPGRADE_REFUSED);

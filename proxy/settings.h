@@ -37,6 +37,9 @@ struct worker_settings {
     size_t max_flows;              /* sets of metric labels a worker; 0: 1000 */
 
     uint64_t pool_idle_timeout_ms; /* HTTP upstream; 0: 1 min */
+    uint64_t pool_max_age_ms;      /* 0: none */
+    uint32_t pool_max_connections; /* of one pool; 0: no cap */
+    uint32_t pool_max_pending;     /* requests that wait for one pool; 0: 1024 */
     struct codec_limits limits;    /* of HTTP; max_streams 0: all of codec_default_limits */
 
     const struct tracing *tracing; /* NULL: no spans are recorded */

@@ -193,6 +193,23 @@ def test_an_allow_lets_in_what_it_names_and_nothing_else(mesh, pods):
     assert is_refused(mesh.node("outside"), api.ipv4, 8080, b"hello\n")
 
 
+def test_whom_nothing_is_allowed_keeps_no_connection(mesh, pods):
+    """A stranger is told so, and hung up on; who may ask for something else may go on."""
+    web, _, api, service = pods
+    outside = mesh.node("outside")
+    mesh.access_policy("only-mesh", api_policy("Allow", {"from": [{"namespaces": ["demo"]}],
+                                                         "to": [{"paths": ["/public/*"]}]}))
+    wait_until(lambda: status(outside, api.ipv4, "/public", port=8080) == 403, "the policy to hold")
+    code, fields, _ = ask(outside, api.ipv4, "/public", port=8080)
+    assert code == 403 and fields["connection"] == "close"
+    mesh.access_policy("all-see-public", api_policy("Allow", {"to": [{"paths": ["/public/*"]}]}))
+    wait_until(lambda: status(outside, api.ipv4, "/public", port=8080) == 200, "the policy to hold")
+    for node, address, port in ((outside, api.ipv4, 8080), (web, service.ipv4, 80)):
+        with Client(node, address, port) as client:
+            assert client.ask("/admin")[0] == 403
+            assert client.ask("/public")[0] == 200
+
+
 def test_an_audit_refuses_nothing_and_tells(mesh, pods):
     web, _, api, service = pods
     mesh.access_policy("watch", {**NO_ADMIN_FOR_WEB, "action": "Audit"})

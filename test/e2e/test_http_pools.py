@@ -2,7 +2,7 @@
 import http.client
 import threading
 
-from mesh import Mesh, wait_until, web_and_api
+from mesh import Load, Mesh, wait_until, web_and_api
 
 
 def pools(proxy):
@@ -78,3 +78,55 @@ def test_a_dead_endpoint_costs_no_request():
         apis[1].proxy.kill()  # nobody has told the controller
         assert [get(client) for _ in range(50)] == [200] * 50
         client.close()
+
+
+def test_old_connections_are_replaced_and_no_request_notices():
+    with Mesh() as mesh:
+        web, apis, service = web_and_api(mesh, app="http_echo.py", port_name="http",
+                                         pool_max_age="200ms")
+        proxies = web.proxy, apis[0].proxy
+
+        def opened():
+            return min(proxy.metric("outrigger_pool_connections_opened_total") for proxy in proxies)
+        with Load(web, "http", *service.vip) as load:
+            before = opened()
+            wait_until(lambda: opened() >= before + 5, "connections to be replaced")
+            assert load.stop()["failed"] == []
+        assert sum(len(pool["connections"]) for pool in pools(web.proxy)) <= 2
+
+
+def test_a_cap_is_waited_for_and_too_many_do_not_wait():
+    with Mesh() as mesh:
+        web, apis, service = web_and_api(mesh, app="http_echo.py", port_name="http",
+                                         pool_max_connections="1", pool_max_pending="2")
+        api, clients = apis[0], [dialled(web, service) for _ in range(3)]
+        assert get(clients[0]) == 200  # between the proxies there is room for all from here on
+        for client in clients:
+            client.request("POST", "/slow/300")
+        for client in clients:
+            answer = client.getresponse()
+            assert answer.status == 200 and answer.read()
+        assert api.apps[0].log().count("connection ") == 1, "one after the other"
+
+        stuck = [dialled(web, service) for _ in range(5)]
+        for client in stuck:
+            client.request("POST", "/slow/300")
+        statuses = sorted(client.getresponse().status for client in stuck)
+        assert statuses == [200, 200, 200, 503, 503]
+        assert len(api.proxy.events("request", reason="limit_pending")) == 2
+        for client in clients + stuck:
+            client.close()
+
+
+def test_who_waits_for_too_long_is_told():
+    with Mesh() as mesh:
+        web, apis, service = web_and_api(mesh, app="http_echo.py", port_name="http",
+                                         pool_max_connections="1", connect_timeout="300ms")
+        first, second = dialled(web, service), dialled(web, service)
+        first.request("GET", "/hang")
+        apis[0].apps[0].wait_for_log("request GET /hang")
+        second.request("GET", "/never")
+        assert second.getresponse().status == 503
+        assert apis[0].proxy.wait_for_event("request", path="/never")["reason"] == "limit_connections"
+        for client in (first, second):
+            client.close()
