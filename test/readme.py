@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Keeps the README's tables equal to what they tell of: the programs' options, the reasons.def table.
+"""Keeps the README's tables equal to what they tell of: the programs' options, the reasons that connections
+and requests ended for.
 
 `readme.py` writes them; `readme.py --check` exits 1 when one is out of date. The programs must be built.
 """
@@ -27,8 +28,20 @@ def reasons():
         yield f"| `{word}` | {meaning} |"
 
 
+def request_reasons():
+    text = (ROOT / "proxy/telemetry/request_reasons.def").read_text(encoding="utf-8")
+    rows = re.findall(r'^REQUEST_REASON\(\w+,\s*"(\w*)",\s*(\d+),\s*(\d+),\s*"([^"]+)"\)', text, re.M | re.S)
+    if len(rows) != text.count("\nREQUEST_REASON("):
+        sys.exit("request_reasons.def: a row is not written as the others are")
+    yield "| reason | HTTP | gRPC | what it means |\n|---|---|---|---|"
+    for word, status, grpc_status, meaning in rows:
+        if word:  # the empty one is the application's own answer
+            yield f"| `{word}` | {status if int(status) else 'cut'} | {grpc_status} | {meaning} |"
+
+
 def filled(readme):
-    for name, lines in (("options", options()), ("reasons", reasons())):
+    for name, lines in (("options", options()), ("reasons", reasons()),
+                        ("request-reasons", request_reasons())):
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         before, rest = readme.split(begin)
         readme = f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{rest.split(end)[1]}"
