@@ -22,7 +22,7 @@ DEB_TEST  := libcmocka-dev python3 python3-pytest python3-yaml python3-grpcio py
              python3-cryptography python3-jsonschema nftables iptables iproute2 tcpdump curl netcat-openbsd procps util-linux \
              clang-format git
 # Go builds h2spec and peers for the tests (test/go); a toolchain that is there already is used.
-DEB_TEST  += python3-h2 python3-websockets $(if $(shell command -v go),,golang-go)
+DEB_TEST  += python3-h2 python3-websockets nghttp2-client $(if $(shell command -v go),,golang-go)
 # haproxy, nginx: the peers that the benchmarks compare with.    linux-perf: where the time goes.
 DEB_BENCH := haproxy nginx openssl
 DEB_FUZZ  := clang libclang-rt-14-dev

@@ -218,6 +218,16 @@ def test_a_client_that_leaves_frees_the_server(scene):
                "the request to be gone")
 
 
+def stillness(proxy, counter):
+    """A condition: the streams' counters have not moved since it was asked last."""
+    seen = []
+
+    def is_still():
+        seen.append([s[counter] for c in proxy.connections() for s in c["streams"]])
+        return seen[-1] and len(seen) > 5 and seen[-1] == seen[-5]
+    return is_still
+
+
 def test_a_slow_reader_holds_the_server_back(scene):
     """What is on the way stays bounded: nobody's memory takes the answer."""
     _, web, apis, service = scene
@@ -226,18 +236,44 @@ def test_a_slow_reader_holds_the_server_back(scene):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(b"GET /bytes/200000000 HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n")
         assert receive(client, 1000)
-        last = -1
-
-        def settled():
-            nonlocal last
-            now = [s["bytes_received"] for c in web.proxy.connections() for s in c["streams"]]
-            is_same, last = now == last, now
-            return now and is_same
-        wait_until(settled, "the flow to stop")
-        assert last[0] < 100 << 20
+        wait_until(stillness(web.proxy, "bytes_received"), "the flow to stop")
+        [stream] = [s for c in web.proxy.connections() for s in c["streams"]]
+        assert stream["bytes_received"] < 100 << 20
         if not IS_SANITIZED:
             for pod in (web, *apis):
                 assert pod.proxy.own_bytes() < before[pod.name] + (4 << 20)
+
+
+def test_a_server_that_does_not_read_holds_the_client_back(scene):
+    """The same the other way: and when it reads at last, all of it is there."""
+    _, web, apis, service = scene
+    before = {pod.name: pod.proxy.own_bytes() for pod in (web, *apis)}
+    size, sent = 64 << 20, 0
+    with web.connect(*service.vip) as client:
+        client.sendall(b"POST /stall HTTP/1.1\r\nHost: api\r\nContent-Length: %d\r\n\r\n" % size)
+        client.setblocking(False)
+
+        def is_stuck():
+            nonlocal sent
+            was, block = sent, bytes(65536)
+            with contextlib.suppress(BlockingIOError):
+                while sent < size:
+                    sent += client.send(block[:size - sent])
+            return sent == was
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        is_still = stillness(web.proxy, "bytes_sent")
+        wait_until(lambda: is_stuck() and is_still(), "the client to be stopped")
+        assert sent < size // 2
+        if not IS_SANITIZED:
+            for pod in (web, *apis):
+                assert pod.proxy.own_bytes() < before[pod.name] + (4 << 20)
+        for pod in apis:
+            assert ask(pod, "127.0.0.1", 8080, "/go").status == 200
+        client.settimeout(10)
+        client.sendall(bytes(size - sent))
+        answer = receive(client, 12)
+        assert answer == b"HTTP/1.1 200"
+        assert b'"size": %d' % size in client.recv(65536)
 
 
 def test_many_at_once(scene):

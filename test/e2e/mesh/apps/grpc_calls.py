@@ -7,6 +7,8 @@
     chat N           N messages forth and back, one at a time: how many were right
     collect SIZExN   what the server counted
     fail CODE        the code and message that came
+    stall            reads one message of many, and no more until a line comes; then cancels
+    flood            sends messages until the call ends, which it does when a line comes
     wait             begins a call and cancels it when a line comes on standard input
 """
 import collections
@@ -68,6 +70,29 @@ def fail(channel, code):
     except grpc.RpcError as problem:
         return [problem.code().name, problem.details()]
     return None
+
+
+def stall(channel):
+    call = stub(channel, "unary_stream", "Stream")(b"100000x10000", timeout=600)
+    first = len(next(call))
+    print("stalled", flush=True)
+    sys.stdin.readline()
+    call.cancel()
+    return first
+
+
+def flood(channel):
+    count = 0
+
+    def messages():
+        nonlocal count
+        while True:
+            count += 1
+            yield bytes(100000)
+    call = stub(channel, "stream_unary", "Ignore").future(messages(), timeout=600)
+    sys.stdin.readline()
+    call.cancel()
+    return count
 
 
 def wait(channel):

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""A gRPC server, HTTP/2 without TLS: echo.Echo/{Unary,Stream,Chat,Collect,Fail,Wait} over bytes.
+"""A gRPC server, HTTP/2 without TLS: echo.Echo/{Unary,Stream,Chat,Collect,Fail,Wait,Ignore} over bytes.
 
     Unary     the request, behind the own name        Stream   as many answers as the request says
     Chat      each message as it comes                Collect  how many bytes came
     Fail      ends with the status that the request says, and the message "as asked"
-    Wait      never ends; prints when the client has gone
+    Wait      never ends; prints when the client has gone      Ignore   the same, and reads nothing
 """
 import argparse
 import threading
@@ -24,6 +24,7 @@ class Echo(grpc.GenericRpcHandler):
                  "Chat": (grpc.stream_stream_rpc_method_handler, self.chat),
                  "Collect": (grpc.stream_unary_rpc_method_handler, self.collect),
                  "Fail": (grpc.unary_unary_rpc_method_handler, self.fail),
+                 "Ignore": (grpc.stream_unary_rpc_method_handler, self.wait),
                  "Wait": (grpc.unary_unary_rpc_method_handler, self.wait)}
         if name not in kinds:
             return None

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Answers HTTP/2 requests (prior knowledge) with their body, "nothing" without one, or /bytes/N.
 
-The fields of a request whose path begins with /fields are answered as lines of text.
+A request with trailers is answered with trailers. The fields of a request whose path begins with /fields are answered as lines of text.
 """
 import asyncio
 
@@ -21,7 +21,7 @@ class Connection:
         self.writer = writer
         config = h2.config.H2Configuration(client_side=False, header_encoding="latin-1")
         self.h2 = h2.connection.H2Connection(config)
-        self.waiting, self.ended = {}, set()
+        self.waiting, self.ended, self.trailers = {}, set(), {}
         self.h2.initiate_connection()
 
     def push(self, stream):
@@ -34,12 +34,16 @@ class Connection:
             self.h2.send_data(stream, bytes(data[:size]))
             del data[:size]
         if data is not None and stream in self.ended:
-            self.h2.end_stream(stream)
+            if stream in self.trailers:
+                self.h2.send_headers(stream, self.trailers[stream], end_stream=True)
+            else:
+                self.h2.end_stream(stream)
             self.forget(stream)
 
     def forget(self, stream):
         self.waiting.pop(stream, None)
         self.ended.discard(stream)
+        self.trailers.pop(stream, None)
 
     def answer(self, request):
         fields = dict(request.headers)
@@ -60,6 +64,9 @@ class Connection:
         elif isinstance(event, h2.events.DataReceived) and stream in self.waiting:
             self.h2.acknowledge_received_data(event.flow_controlled_length, stream)
             self.waiting[stream] += event.data
+        elif isinstance(event, h2.events.TrailersReceived):
+            seen = ",".join(f"{name}={value}" for name, value in event.headers)
+            self.trailers[stream] = [("x-seen", seen), ("x-last", "too")]
         elif isinstance(event, h2.events.StreamEnded):
             self.ended.add(stream)
         elif isinstance(event, h2.events.StreamReset):

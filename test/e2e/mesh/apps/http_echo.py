@@ -7,6 +7,7 @@
     /drop        closes without an answer        /cut         closes in the middle of one
     /hints       103, then 200                   /hang        does not answer
     /slow/MS     answers after so long           /raw/HEX     answers with these bytes, and closes
+    /stall       reads the body when somebody has asked for /go
     /race        answers, and closes when another request comes on the connection
 
 CONNECT: 200, then echoes. Anything else: the method, target, fields and the body's size and sum.
@@ -99,6 +100,10 @@ async def answer(options, reader, writer, request):
         return False
     if request.get("expect") == "100-continue":
         writer.write(head(100))
+    if what == "go":
+        options.go.set()
+    if what == "stall":
+        await options.go.wait()
     size, total, trailers = await read_body(reader, request)
     if what == "drop":
         return False
@@ -140,6 +145,7 @@ async def answer(options, reader, writer, request):
 
 def main():
     options = server.parser(__doc__.splitlines()[0]).parse_args()
+    options.go = asyncio.Event()
     counts = {"connections": 0}
 
     async def handle(reader, writer):
