@@ -1,5 +1,6 @@
 """Requests: HTTP/1.1 and gRPC through two proxies, and who may ask for what."""
 import collections
+import re
 
 from mesh import Talk, wait_until
 from stage import GRPC
@@ -115,9 +116,13 @@ class Calls:
         did("look into api's access logs", "they name the policy, and who was refused:")
         for event in events:
             quote_event(event, *fields)
-        metrics = [line for pod in self.stage.apis
-                   for line in pod.proxy.admin("/metrics").text.splitlines()
-                   if line.startswith("outrigger_policy_denied_total ")]
-        expect(sum(float(line.split()[-1]) for line in metrics) >= 2, "the refusals are counted")
-        did("look into api's metrics", "they count what was refused:")
-        quote(*metrics)
+        metrics = wait_until(self.metrics_of_refusals, "the metrics to name the policy")
+        did("look into api's metrics", "they count what was refused, by policy:")
+        for line in metrics:
+            labels = re.findall(r'(?:source_identity|method|status|grpc_status|reason|policy)="[^"]*"', line)
+            quote(f"outrigger_requests_total{{{','.join(labels)},...}} {line.rpartition(' ')[2]}")
+
+    def metrics_of_refusals(self):
+        return [line for pod in self.stage.apis
+                for line in pod.proxy.admin("/metrics").text.splitlines()
+                if line.startswith("outrigger_requests_total{") and f'policy="{POLICY}"' in line]

@@ -36,7 +36,8 @@ CLAIMS = {
         r"-> web: PERMISSION_DENIED ", r"-> admin: OK api-\d /shop\.Orders/Purge",
         r"path=/admin/users status=403 .*policy=demo/no-admin-for-web .*source_identity=spiffe://\S+/sa/web",
         r"path=/shop\.Orders/Purge status=200 grpc_status=7 .*policy=demo/no-admin-for-web",
-        r"outrigger_policy_denied_total [1-9]", r"200 again after \d+ ms"],
+        r'outrigger_requests_total{.*reason="policy_denied",policy="demo/no-admin-for-web",\.\.\.} [1-9]',
+        r"200 again after \d+ ms"],
     "Certificate rotation": [r"\d+ exchanges of 8 KiB on the one connection, none lost, none altered"],
     "The controller goes away": [r"\d+ calls, none failed; proxies stayed ready"],
     "Rolling restart under load": [
