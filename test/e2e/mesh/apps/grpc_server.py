@@ -30,7 +30,6 @@ class Everything(grpc.GenericRpcHandler):
             return f"{self.prefix}{call.method} ".encode() + message
         return grpc.unary_unary_rpc_method_handler(answer)
 
-
     def wait_for_quiet(self):
         deadline = time.monotonic() + QUIET_AT_MOST_SECONDS
         self.has_come.clear()

@@ -1,35 +1,38 @@
 #!/usr/bin/python3
 """An API as an application would have it: it answers every path with who it is, who asks and for what, as JSON.
 
-A request with `x-takes: MS` takes so long. On SIGTERM it does what well-behaved servers do: it accepts
-no more connections, finishes what it has begun, closes what is idle, and ends.
+A request with `x-takes: MS` takes so long. On SIGTERM it does what well-behaved servers do: it goes on
+until nobody has asked for a moment, with `Connection: close` in each answer, and ends then. (Who
+closes at once may have a request in its hands that it has not read: nobody can tell whether it has.)
 """
 import asyncio
 import json
 import signal
+import time
 
 import server
 from http_echo import head, read_body, read_request
 
 
-class Api:
-    """`open` holds the writer of each connection, and whether a request is being answered on it."""
+QUIET_SECONDS, QUIET_AT_MOST_SECONDS = 0.2, 5
 
+
+class Api:
     def __init__(self, name):
         self.name = name
-        self.open = {}
-        self.ending = asyncio.Event()
+        self.ending, self.has_come = asyncio.Event(), asyncio.Event()
+        self.n_open = 0  # requests that are being answered
 
     async def handle(self, reader, writer):
-        self.open[writer] = False
-        try:
-            while not self.ending.is_set() and (request := await read_request(reader)):
-                self.open[writer] = True
-                await self.answer(reader, writer, request)
+        is_last = False
+        while not is_last and (request := await read_request(reader)):
+            self.has_come.set()
+            self.n_open += 1
+            try:
+                is_last = await self.answer(reader, writer, request)
                 await writer.drain()
-                self.open[writer] = False
-        finally:
-            del self.open[writer]
+            finally:
+                self.n_open -= 1
 
     async def answer(self, reader, writer, request):
         size, _, _ = await read_body(reader, request)
@@ -39,26 +42,30 @@ class Api:
                            "size": size, "caller": request.get("x-forwarded-client-cert"),
                            "traceparent": request.get("traceparent")}).encode()
         fields = [("Content-Type", "application/json"), ("Content-Length", len(body))]
-        if self.ending.is_set():
+        is_last = self.ending.is_set()
+        if is_last:
             fields.append(("Connection", "close"))
         writer.write(head(200, *fields) + body)
+        return is_last
 
-    async def end(self, listening):
-        listening.close()
-        for writer, is_busy in self.open.items():
-            if not is_busy:
-                writer.close()
-        while self.open:
-            await asyncio.sleep(0.01)
+    async def wait_for_quiet(self):
+        deadline = time.monotonic() + QUIET_AT_MOST_SECONDS
+        while time.monotonic() < deadline:
+            self.has_come.clear()
+            try:
+                await asyncio.wait_for(self.has_come.wait(), QUIET_SECONDS)
+            except asyncio.TimeoutError:
+                if self.n_open == 0:
+                    return
 
 
 async def run(options):
     api = Api(options.name)
-    listening = await server.listen(options.port, api.handle)
+    await server.listen(options.port, api.handle)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, api.ending.set)
     print(f"listening on {options.port}", flush=True)
     await api.ending.wait()
-    await api.end(listening)
+    await api.wait_for_quiet()
 
 
 if __name__ == "__main__":
