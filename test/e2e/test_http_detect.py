@@ -111,6 +111,32 @@ def test_a_port_that_says_tcp_is_not_looked_into(mesh):
     assert not apis[0].proxy.metric("outrigger_inbound_requests_total")
 
 
+# Port name, appProtocol, annotations of the Service: is the request looked into?
+SAID = [
+    ("web", None, {}, True), ("http-web", None, {}, True), ("web", "http", {}, True),
+    ("web", "kubernetes.io/ws", {}, True), ("tcp", "http", {}, True),
+    ("tcp-web", None, {}, False), ("mysql", None, {}, False), ("https-web", None, {}, False),
+    ("web", "tcp", {}, False), ("web", "mysql", {}, False), ("web", "https", {}, False),
+    ("http", "tcp", {}, False), ("web", "kubernetes.io/wss", {}, False),
+    ("http", "http", {"outrigger.dev/opaque-ports": "80"}, False),
+    ("http", "http", {"outrigger.dev/opaque-ports": "70-79,81"}, True),
+]
+
+
+def test_what_is_said_goes_before_what_is_seen(mesh):
+    web, _, _ = web_and_api(mesh, app="http_echo.py", port_name="any")
+    services = [mesh.service(f"said-{i}", {name: (80, 8080, *([protocol] if protocol else []))},
+                             selector={"app": "api"}, annotations=annotations)
+                for i, (name, protocol, annotations, _) in enumerate(SAID)]
+
+    def is_known(service):
+        ask(web, *service.vip)
+        return service.name in str(web.proxy.admin("/services").json())
+    wait_until(lambda: all(is_known(service) for service in services), "all to be known")
+    seen = ["x-request-id" in dict(ask(web, *service.vip).json()["fields"]) for service in services]
+    assert seen == [expected for *_, expected in SAID]
+
+
 def test_an_http_port_answers_nonsense_itself(mesh):
     web, _, service = web_and_api(mesh, app="http_echo.py", port_name="http")
     with web.connect(*service.vip) as client:

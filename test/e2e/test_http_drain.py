@@ -1,9 +1,11 @@
 """A proxy ends, certificates are renewed, endpoints go: those who ask notice nothing."""
 import signal
+import subprocess
 
 import pytest
 
-from mesh import IS_SANITIZED, Load, Mesh, Talk, wait_until, web_and_api
+from mesh import IS_SANITIZED, Load, Mesh, Talk, receive_all, wait_until, web_and_api
+from mesh.programs import PYTHON, app
 
 APPS = {"http": ("http_echo.py", "http"), "close": ("http_echo.py", "any"),
         "grpc": ("grpc_echo.py", "grpc")}
@@ -17,8 +19,8 @@ def mesh():
 
 
 def scene(mesh, what, apis=2, **options):
-    app, port_name = APPS[what]
-    return web_and_api(mesh, apis=apis, app=app, port_name=port_name, **options)
+    name, port_name = APPS[what]
+    return web_and_api(mesh, apis=apis, app=name, port_name=port_name, **options)
 
 
 @pytest.mark.parametrize("what", APPS)
@@ -95,6 +97,30 @@ def test_an_answer_that_has_begun_is_finished_and_the_next_request_answered(mesh
         last = talk.ask()
         assert last.status == 200 and last.headers["connection"] == "close"
     assert web.proxy.wait() == 0
+
+
+def test_what_has_begun_is_finished(mesh):
+    """Calls and bodies that are on their way when both proxies are told to end."""
+    web, apis, service = scene(mesh, "grpc", apis=1, drain_timeout="1h")
+    bodies = mesh.service("bodies", {"http": (80, 8081)}, selector={"app": "api"})
+    apis[0].run_app("http_echo.py", "8081")
+    with web.net.entered():
+        chat = subprocess.Popen([PYTHON, app("grpc_calls.py"), f"{service.ipv4}:80", "talk"],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    chat.stdin.write("first\n")
+    chat.stdin.flush()
+    assert chat.stdout.readline() == "first\n"
+    with web.connect(*bodies.vip) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: api\r\nContent-Length: 10\r\n\r\n12345")
+        apis[0].apps[1].wait_for_log("request POST")
+        for pod in (web, apis[0]):
+            pod.proxy.signal(signal.SIGTERM)
+            pod.proxy.wait_for_event("draining")
+        client.sendall(b"67890")
+        answer = receive_all(client)
+        assert answer.startswith(b"HTTP/1.1 200") and b"connection: close" in answer and b'"size": 10' in answer
+    assert chat.communicate("second\nlast\n", timeout=20)[0] == "second\nlast\n" and chat.returncode == 0
+    assert apis[0].proxy.wait() == 0 and web.proxy.wait() == 0
 
 
 def test_certificates_are_renewed_under_load():

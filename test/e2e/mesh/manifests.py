@@ -59,12 +59,13 @@ def pod(namespace_name, name, account, labels, annotations, ips, ports, has_prox
 
 
 def service(namespace_name, name, ips, ports, selector, annotations=None):
-    """`ports` is {name: (port, target port)}."""
+    """`ports` is {name: (port, target port)}, or with an appProtocol as the third."""
     return {"apiVersion": "v1", "kind": "Service",
             "metadata": {"namespace": namespace_name, "name": name, "annotations": annotations or {}},
             "spec": {"clusterIP": ips[0], "clusterIPs": list(ips), "selector": selector,
-                     "ports": [{"name": key, "port": port, "targetPort": target, "protocol": "TCP"}
-                               for key, (port, target) in ports.items()]}}
+                     "ports": [{"name": key, "port": port, "targetPort": target, "protocol": "TCP",
+                                **({"appProtocol": spoken[0]} if spoken else {})}
+                               for key, (port, target, *spoken) in ports.items()]}}
 
 
 def access_policy(namespace_name, name, spec):

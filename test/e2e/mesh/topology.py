@@ -244,7 +244,8 @@ class Mesh:
         return pod
 
     def service(self, name, ports, namespace="demo", selector=None, annotations=None):
-        """A Service with a VIP of each family. `ports` is {80: 8080} or {"name": (80, 8080)}."""
+        """A Service with a VIP of each family. `ports` is {80: 8080}, {"name": (80, 8080)}
+        or {"name": (80, 8080, "appProtocol")}."""
         number = next(self._service_numbers)
         ipv4, ipv6 = (str(network[number]) for network in SERVICES)
         named = {key: value for key, value in ports.items() if isinstance(value, tuple)} or \

@@ -5,6 +5,7 @@
     parallel N       N calls at once
     stream SIZExN    how many bytes came
     chat N           N messages forth and back, one at a time: how many were right
+    talk             sends each line of standard input and prints what comes back
     collect SIZExN   what the server counted
     fail CODE        the code and message that came
     stall            reads one message of many, and no more until a line comes; then cancels
@@ -56,6 +57,12 @@ def chat(channel, count):
     out.put(None)
     assert not list(answers)
     return right
+
+
+def talk(channel):
+    for answer in stub(channel, "stream_stream", "Chat")((line.encode() for line in sys.stdin), timeout=60):
+        print(answer.decode(), end="", flush=True)
+    sys.exit()
 
 
 def collect(channel, what):
