@@ -117,17 +117,19 @@ PROXY_SRC := $(addprefix proxy/, \
     codec/h2_sender.c codec/h2_times.c codec/h2_head.c codec/h2_glitch.c codec/h2_past.c codec/h2_frames.c codec/output.c codec/queue.c codec/slabs.c \
     telemetry/label_text.c telemetry/telemetry.c telemetry/request_reason.c telemetry/request_stats.c \
     telemetry/metrics.c telemetry/request_metrics.c telemetry/trace_context.c \
+    telemetry/request_facts.c telemetry/request_filter.c telemetry/access_log.c telemetry/tap.c \
+    telemetry/span.c telemetry/trace_export.c \
     control/control.c control/identity.c control/certify.c control/mesh_tls.c \
     control/discovery.c control/request.c control/resources.c \
     snapshot.c config/workload.c config/service.c config/endpoints.c wire.c) \
   $(addprefix proxy/admin/, \
     admin.c gather.c html.c endpoint_json.c opaque_json.c readiness.c \
     page_index.c page_livez.c page_readyz.c page_metrics.c page_config.c page_services.c \
-    page_endpoints.c page_connections.c page_certificates.c page_policies.c page_memory.c \
+    page_endpoints.c page_connections.c page_certificates.c page_policies.c page_memory.c page_tap.c \
     page_drain.c page_quit.c)
 
 PROTO_SRC := $(addprefix proto/, node.proto status.proto discovery.proto identity.proto \
-    resources.proto)
+    resources.proto otlp.proto)
 
 PROGRAMS := $(BUILD)/outrigger-init $(BUILD)/outrigger-controller $(BUILD)/outrigger-proxy
 

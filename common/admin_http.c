@@ -265,6 +265,16 @@ const char *admin_request_param(const struct admin_request *request, const char 
     return value ? value : form_find(&request->form, name);
 }
 
+bool admin_request_query_at(const struct admin_request *request, size_t at, const char **name,
+                            const char **value)
+{
+    if (at >= request->query.n)
+        return false;
+    *name = request->query.params[at].name;
+    *value = request->query.params[at].value;
+    return true;
+}
+
 const char *admin_request_header(const struct admin_request *request, const char *name)
 {
     const struct head *head = &request->head;

@@ -86,6 +86,9 @@ const struct admin_http *admin_request_server(const struct admin_request *reques
 
 /* A query parameter or field of a form body, or NULL. Good until the answer is sent. */
 const char *admin_request_param(const struct admin_request *request, const char *name);
+/* The query's parameters, in order, one after the other from 0. False: there are no more. */
+bool admin_request_query_at(const struct admin_request *request, size_t at, const char **name,
+                            const char **value);
 /* A header field of the request by its name in any case, or NULL. Good until the answer is sent. */
 const char *admin_request_header(const struct admin_request *request, const char *name);
 bool admin_request_is_post(const struct admin_request *request);

@@ -33,6 +33,14 @@ static inline uint64_t clock_wall_ms(void)
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / NS_PER_MS;
 }
 
+/* Nanoseconds since the epoch. */
+static inline uint64_t clock_wall_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 /* For libevent's timers. */
 static inline struct timeval clock_timeval_ms(uint64_t ms)
 {

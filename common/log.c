@@ -138,16 +138,21 @@ static void line_add_field(struct line *line, const struct log_field *field)
         line->len = before;
 }
 
-static void line_start(struct line *line, enum log_level level, const char *event)
+const char *log_time_text(char text[LOG_TIME_BYTES])
 {
     struct timespec now;
     struct tm utc;
-    char time_text[40];
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    size_t len = strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(time_text + len, sizeof(time_text) - len, ".%03ldZ", now.tv_nsec / 1000000);
+    size_t len = strftime(text, LOG_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + len, LOG_TIME_BYTES - len, ".%03ldZ", now.tv_nsec / 1000000);
+    return text;
+}
 
+static void line_start(struct line *line, enum log_level level, const char *event)
+{
+    char time_text[LOG_TIME_BYTES];
+    log_time_text(time_text);
     char head[160];
     const char *format = logger.format == LOG_JSON
                              ? "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\""
@@ -185,6 +190,17 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (stdout_takes(&line))
         logger.dropped_told = dropped;
     else
+        atomic_fetch_add(&logger.dropped, 1);
+    pthread_mutex_unlock(&logger.mutex);
+}
+
+void log_line(struct slice text)
+{
+    struct line line = {.len = 0};
+    line_add(&line, text.ptr ? text.ptr : "", text.len);
+    line.text[line.len++] = '\n';
+    pthread_mutex_lock(&logger.mutex);
+    if (line.is_full || !stdout_takes(&line))
         atomic_fetch_add(&logger.dropped, 1);
     pthread_mutex_unlock(&logger.mutex);
 }

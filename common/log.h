@@ -76,6 +76,14 @@ const char *log_level_name(enum log_level level);
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n);
 bool log_limit_pass(struct log_limit *limit, uint64_t *suppressed);
 
+/* A line in a form of its own, whatever the level; without its line feed, and nothing in it may be
+ * one. Longer than the log's lines may be, it is dropped and counted. */
+void log_line(struct slice text);
+
+/* Now, as in the log: "2026-01-31T12:00:00.123Z". Returns `text`. */
+#define LOG_TIME_BYTES 40
+const char *log_time_text(char text[LOG_TIME_BYTES]);
+
 /* Lines dropped because standard output did not take them, since the start. */
 uint64_t log_lines_dropped(void);
 

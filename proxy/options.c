@@ -4,6 +4,7 @@
 
 #include "common/dns_name.h"
 #include "common/spiffe.h"
+#include "proxy/telemetry/access_log.h"
 
 #define AT(field) offsetof(struct proxy_options, field)
 
@@ -121,7 +122,19 @@ static const struct option_row rows[] = {
     {.name = "access-log",
      .type = OPTION_FLAG,
      .offset = AT(access_log),
-     .help = "one log line for each connection at its end, whatever the mesh's setting is"},
+     .help = "one log line for each connection and request at its end, whatever the mesh's setting "
+             "is"},
+    STRING("access-log-format", access_log_format, NULL, "TEXT",
+           "the line of a request, with placeholders: \"{method} {path} {status}\"; without it all "
+           "fields, as the log's format is"),
+    STRING("access-log-filter", access_log_filter, NULL, "QUERY",
+           "which requests are logged, as a query: \"status=5xx&min-duration=250ms&sample=0.1\""),
+    STRING("otlp-endpoint", otlp_endpoint, NULL, "HOST:PORT",
+           "where spans are sent (OTLP over gRPC); without it none are recorded, and trace context "
+           "is passed on as it came"),
+    STRING("trace-sampling", trace_sampling, "0.01", "RATIO",
+           "share of the traces that begin here of which spans are recorded; traces that came are "
+           "recorded as they say"),
 };
 
 const struct option_table proxy_option_table = {
@@ -144,19 +157,18 @@ static bool check_pod(const char *pod, struct err *err)
 }
 
 /* "[fd00::1]:15010", "10.0.0.1:15010" or "name:15010". */
-static bool check_controller(const char *controller, struct err *err)
+static bool check_host_port(const char *option, const char *text, struct err *err)
 {
-    const char *colon = strrchr(controller, ':');
+    const char *colon = strrchr(text, ':');
     struct err ignored;
     uint64_t port;
-    bool is_bracketed = controller[0] == '[';
-    size_t host_len = colon ? (size_t)(colon - controller) : 0;
+    bool is_bracketed = text[0] == '[';
+    size_t host_len = colon ? (size_t)(colon - text) : 0;
     if (host_len == 0 || (is_bracketed && host_len < sizeof("[::]") - 1) ||
         !option_parse_uint(slice_str(colon + 1), 1, 65535, &port, &ignored) ||
-        (is_bracketed ? controller[host_len - 1] != ']'
-                      : memchr(controller, ':', host_len) != NULL))
-        return err_set(err, "--controller: \"%s\" is not HOST:PORT (an IPv6 address in brackets)",
-                       controller);
+        (is_bracketed ? text[host_len - 1] != ']' : memchr(text, ':', host_len) != NULL))
+        return err_set(err, "%s: \"%s\" is not HOST:PORT (an IPv6 address in brackets)", option,
+                       text);
     return true;
 }
 
@@ -183,10 +195,29 @@ static bool check_ports(const struct proxy_options *options, struct err *err)
     return true;
 }
 
+static bool check_seeing(const struct proxy_options *options, struct err *err)
+{
+    uint64_t ratio;
+    struct access_log *format = access_log_new(options->access_log_format, NULL, err);
+    if (!format)
+        return err_prefix(err, "--access-log-format");
+    access_log_free(format);
+    struct access_log *filter = access_log_new(NULL, options->access_log_filter, err);
+    if (!filter)
+        return err_prefix(err, "--access-log-filter");
+    access_log_free(filter);
+    if (options->otlp_endpoint && !check_host_port("--otlp-endpoint", options->otlp_endpoint, err))
+        return false;
+    if (!trace_parse_ratio(slice_str(options->trace_sampling), &ratio))
+        return err_set(err, "--trace-sampling: \"%s\" is no share (0-1)", options->trace_sampling);
+    return true;
+}
+
 bool proxy_options_check(const struct proxy_options *options, struct err *err)
 {
     struct ip ip;
-    if (!check_pod(options->pod, err) || !check_controller(options->controller, err) ||
+    if (!check_pod(options->pod, err) ||
+        !check_host_port("--controller", options->controller, err) ||
         !check_identity(options, err) || !check_ports(options, err))
         return false;
     if (strcmp(options->admin_address, "*") != 0 &&
@@ -195,7 +226,7 @@ bool proxy_options_check(const struct proxy_options *options, struct err *err)
                        options->admin_address);
     if (options->backoff_min_ms > options->backoff_max_ms)
         return err_set(err, "--backoff-min is longer than --backoff-max");
-    return true;
+    return check_seeing(options, err);
 }
 
 struct sockaddr_any proxy_options_admin(const struct proxy_options *options,

@@ -54,6 +54,9 @@ struct proxy_options {
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */
     bool access_log;
+    const char *access_log_format, *access_log_filter; /* NULL: not given */
+    const char *otlp_endpoint;                         /* likewise */
+    const char *trace_sampling;
 };
 
 extern const struct option_table proxy_option_table;

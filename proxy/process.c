@@ -14,6 +14,11 @@
 #include "common/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/readiness.h"
+#include "proxy/telemetry/access_log.h"
+#include "proxy/telemetry/tap.h"
+#include "proxy/telemetry/trace_export.h"
+
+#define LAST_SPANS_MS 2000 /* for the receiver to take what there is, at the end */
 
 /* Only ever forward. */
 enum process_state { PROCESS_STARTING, PROCESS_SERVING, PROCESS_DRAINING, PROCESS_STOPPING };
@@ -27,6 +32,9 @@ struct process {
     struct telemetry_shard *telemetry; /* of the main thread */
     struct worker_shared shared;
     struct worker_settings settings;
+    struct access_log *lines;
+    struct tap_hub *taps;
+    struct tracing tracing;
     struct worker **workers;
     size_t n_workers, n_stopped;
     struct control *control;
@@ -92,11 +100,21 @@ static void on_quit_page(void *context)
     process_stop(context);
 }
 
+static void on_last_spans(void *context)
+{
+    struct process *process = context;
+    event_base_loopexit(process->base, NULL);
+}
+
 static void on_worker_stopped(void *context, struct worker *worker)
 {
     struct process *process = context;
     (void)worker; /* joined when all have stopped: the admin pages still look at it */
-    if (++process->n_stopped == process->n_workers)
+    if (++process->n_stopped < process->n_workers)
+        return;
+    if (process->tracing.export)
+        trace_export_finish(process->tracing.export, LAST_SPANS_MS, on_last_spans, process);
+    else
         event_base_loopexit(process->base, NULL);
 }
 
@@ -125,6 +143,8 @@ static void on_publish(void *context, struct snapshot *snapshot)
     struct process *process = context;
     for (size_t i = 0; i < process->n_workers; i++)
         worker_publish(process->workers[i], snapshot);
+    if (process->tracing.export && snapshot->workload)
+        trace_export_set_service(process->tracing.export, snapshot->workload->workload);
     note_ready(process);
 }
 
@@ -169,6 +189,27 @@ static struct codec_limits http_limits(const struct proxy_options *options)
     return limits;
 }
 
+/* What looks at requests as they end. */
+static bool start_seeing(struct process *process, struct err *err)
+{
+    const struct proxy_options *options = process->options;
+    struct trace_export_options traces = {.endpoint = options->otlp_endpoint,
+                                          .pod = options->pod,
+                                          .socket_mark = (uint32_t)options->socket_mark};
+    process->lines = access_log_new(options->access_log_format, options->access_log_filter, err);
+    if (!process->lines)
+        return false;
+    process->taps = tap_hub_new(process->box);
+    if (!process->taps)
+        return err_set(err, "out of memory");
+    if (!options->otlp_endpoint)
+        return true;
+    if (!trace_parse_ratio(slice_str(options->trace_sampling), &process->tracing.ratio))
+        return err_set(err, "--trace-sampling: no share");
+    process->tracing.export = trace_export_new(process->base, process->box, &traces, err);
+    return process->tracing.export != NULL;
+}
+
 static bool start_workers(struct process *process, struct err *err)
 {
     const struct proxy_options *options = process->options;
@@ -186,6 +227,9 @@ static bool start_workers(struct process *process, struct err *err)
         .max_connections = (uint32_t)options->max_connections,
         .connect_attempts = (unsigned)options->connect_attempts,
         .access_log = options->access_log,
+        .lines = process->lines,
+        .taps = process->taps,
+        .tracing = process->tracing.export ? &process->tracing : NULL,
         .max_flows = options->max_metric_labels,
         .pool_idle_timeout_ms = options->pool_idle_timeout_ms,
         .pool_max_age_ms = options->pool_max_age_ms,
@@ -238,6 +282,8 @@ static bool start_admin(struct process *process, struct err *err)
         .workers = process->workers,
         .n_workers = process->n_workers,
         .telemetry = process->telemetry,
+        .taps = process->taps,
+        .traces = process->tracing.export,
         .options = options_json(&proxy_option_table, process->options, NULL),
         .started_at = clock_wall_sec(),
         .drain = on_drain_page,
@@ -259,8 +305,8 @@ struct process *process_start(const struct proxy_options *options, struct err *e
     }
     process->options = options;
     process->started_ns = clock_now_ns();
-    if (!start_base(process, err) || !start_workers(process, err) || !start_control(process, err) ||
-        !start_admin(process, err)) {
+    if (!start_base(process, err) || !start_seeing(process, err) || !start_workers(process, err) ||
+        !start_control(process, err) || !start_admin(process, err)) {
         process_free(process);
         return NULL;
     }
@@ -286,6 +332,9 @@ void process_free(struct process *process)
         control_stop(process->control);
     if (process->box)
         mailbox_free(process->box);
+    trace_export_free(process->tracing.export);
+    tap_hub_free(process->taps);
+    access_log_free(process->lines);
     end_signals_block();
     if (process->on_term)
         event_free(process->on_term);

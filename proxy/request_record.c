@@ -7,6 +7,9 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "proxy/telemetry/access_log.h"
+#include "proxy/telemetry/tap.h"
+#include "proxy/telemetry/trace_export.h"
 
 static const char *version_name(enum http_version version)
 {
@@ -78,39 +81,71 @@ static void request_count(const struct request *request, uint64_t now_ns)
         &seen);
 }
 
-static void request_log(const struct request *request, uint64_t now_ns)
+/* All that is told; texts that are made for it are in `source` and `trace_id`. */
+static struct request_facts request_facts_of(const struct request *request, uint64_t now_ns,
+                                             char source[ADDR_TEXT_BYTES],
+                                             char trace_id[TRACE_ID_TEXT_BYTES])
 {
     const struct downstream *downstream = request->downstream;
     const struct endpoint *endpoint = request->endpoint;
-    char source[ADDR_TEXT_BYTES];
-    LOG(LOG_INFO, "request", LOG_S("direction", direction_name(downstream->direction)),
-        LOG_SL("method", request->method), LOG_SL("path", request->path.path),
-        LOG_SL("authority", request->authority), LOG_I("status", request->status),
-        LOG_I("grpc_status", request->grpc_status),
-        LOG_S("reason", request_reason_word(request->reason)), LOG_S("error", request->detail),
-        LOG_I("duration_us", (now_ns - request->begun_ns) / 1000),
-        LOG_I("head_us", request->head_ns ? (request->head_ns - request->begun_ns) / 1000 : 0),
-        LOG_I("connect_us", request->connect_ns / 1000), LOG_I("retries", request->n_retries),
-        LOG_I("bytes_sent", request->bytes_sent), LOG_I("bytes_received", request->bytes_received),
-        LOG_S("source", addr_format(&downstream->source, source)),
-        LOG_S("source_identity", downstream_source_identity(downstream)),
-        LOG_S("destination", downstream->destination_text),
-        LOG_S("service", request_service_name(request)),
-        LOG_S("endpoint", endpoint ? endpoint->addr_text : ""),
-        LOG_S("destination_identity", request_destination_identity(request)),
-        LOG_S("protocol", version_name(request->head->version)),
-        LOG_S("upstream_protocol", request->up_protocol), LOG_S("policy", request->policy),
-        LOG_S("why", request->policy_why), LOG_SL("request_id", request->id));
+    uint64_t duration_ns = now_ns - request->begun_ns;
+    return (struct request_facts){
+        .direction = downstream->direction,
+        .method = request->method,
+        .path = request->path.path,
+        .authority = request->authority,
+        .request_id = request->id,
+        .status = request->status,
+        .grpc_status = request->grpc_status,
+        .is_grpc = request->is_grpc,
+        .reason = request_reason_word(request->reason),
+        .error = request->detail,
+        .begun_wall_ns = clock_wall_ns() - duration_ns,
+        .duration_us = duration_ns / 1000,
+        .head_us = request->head_ns ? (request->head_ns - request->begun_ns) / 1000 : 0,
+        .connect_us = request->connect_ns / 1000,
+        .bytes_sent = request->bytes_sent,
+        .bytes_received = request->bytes_received,
+        .retries = request->n_retries,
+        .source = addr_format(&downstream->source, source),
+        .source_identity = downstream_source_identity(downstream),
+        .destination = downstream->destination_text,
+        .service = request_service_name(request),
+        .endpoint = endpoint ? endpoint->addr_text : "",
+        .destination_identity = request_destination_identity(request),
+        .protocol = version_name(request->head->version),
+        .upstream_protocol = request->up_protocol,
+        .policy = request->policy,
+        .why = request->policy_why,
+        .trace_id = trace_is_there(&request->trace) ? trace_id_text(&request->trace, trace_id) : "",
+        .trace = &request->trace,
+    };
+}
+
+static bool request_is_logged(const struct request *request)
+{
+    return log_is_on(LOG_INFO) && (request->workspace->settings->access_log ||
+                                   (request->workload && request->workload->access_log));
 }
 
 void request_record(struct request *request)
 {
-    struct workspace *workspace = request->workspace;
+    const struct worker_settings *settings = request->workspace->settings;
+    char source[ADDR_TEXT_BYTES], trace_id[TRACE_ID_TEXT_BYTES];
     uint64_t now_ns = clock_now_ns();
+    bool is_logged = request_is_logged(request);
+    bool is_tapped = settings->taps && tap_hub_is_watched(settings->taps);
+    bool is_traced = settings->tracing && trace_is_sampled(&request->trace);
     request_count(request, now_ns);
-    if (log_is_on(LOG_INFO) &&
-        (workspace->settings->access_log || (request->workload && request->workload->access_log)))
-        request_log(request, now_ns);
+    if (!is_logged && !is_tapped && !is_traced)
+        return;
+    struct request_facts facts = request_facts_of(request, now_ns, source, trace_id);
+    if (is_logged)
+        access_log_write(settings->lines, &facts);
+    if (is_tapped)
+        tap_offer(settings->taps, &facts);
+    if (is_traced)
+        trace_export_record(settings->tracing->export, &facts);
 }
 
 json_t *request_describe(const struct list *node, uint64_t now_ns)

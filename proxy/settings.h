@@ -17,10 +17,15 @@ struct worker_shared {
     _Atomic uint32_t inbound;
 };
 
-/* What sampled requests are told to. */
+/* Whom sampled requests are told to. */
+struct trace_export;
 struct tracing {
     uint64_t ratio; /* of TRACE_ALL: how many of the traces that begin here are sampled */
+    struct trace_export *export;
 };
+
+struct access_log;
+struct tap_hub;
 
 struct worker_settings {
     uint16_t inbound_port, outbound_port; /* 15006, 15001; listened on [::] and 0.0.0.0 */
@@ -33,8 +38,10 @@ struct worker_settings {
     uint64_t discovery_timeout_ms; /* default 1 s */
     uint32_t max_connections;      /* of the process, both directions; 0: none */
     unsigned connect_attempts;     /* endpoints tried for one connection; default 3 */
-    bool access_log;               /* one line a connection at its end */
-    size_t max_flows;              /* sets of metric labels a worker; 0: 1000 */
+    bool access_log;               /* one line a connection and request at its end */
+    const struct access_log *lines; /* how requests are told of; NULL: as events, all of them */
+    struct tap_hub *taps;           /* who looks at live requests; NULL: nobody can */
+    size_t max_flows;               /* sets of metric labels a worker; 0: 1000 */
 
     uint64_t pool_idle_timeout_ms; /* HTTP upstream; 0: 1 min */
     uint64_t pool_max_age_ms;      /* 0: none */

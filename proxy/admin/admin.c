@@ -22,6 +22,10 @@ const struct admin_page admin_pages[] = {
     {"/log-level", "GET POST", false, ADMIN_LOG_LEVEL_HELP, admin_serve_log_level},
     {"/memory", "GET POST", false, "memory and descriptors; POST gives back what is free",
      page_memory},
+    {"/tap", "GET", false,
+     "live requests as JSON lines: ?direction= method= path= status= reason= identity= service= "
+     "min-duration= sample= limit=",
+     page_tap},
     {"/drain", "POST", false, "end when the open connections have ended, as on SIGTERM",
      page_drain},
     {"/quit", "POST", false, "end now", page_quit},

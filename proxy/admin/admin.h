@@ -12,6 +12,9 @@
 #include "proxy/telemetry/telemetry.h"
 #include "proxy/worker.h"
 
+struct tap_hub;
+struct trace_export;
+
 /* What the pages read and whom they tell. Must outlive the server; may change between requests. */
 struct admin_sources {
     const char *pod; /* namespace/pod */
@@ -19,8 +22,10 @@ struct admin_sources {
     struct worker *const *workers;
     size_t n_workers;
     const struct telemetry_shard *telemetry; /* the main thread's */
-    struct json_t *options;                  /* as they are in effect, for /config; not held */
-    int64_t started_at;                      /* wall-clock seconds */
+    struct tap_hub *taps;
+    const struct trace_export *traces; /* NULL: no spans are recorded */
+    struct json_t *options;            /* as they are in effect, for /config; not held */
+    int64_t started_at;                /* wall-clock seconds */
     bool is_draining;
 
     void (*drain)(void *context); /* POST /drain: as SIGTERM */

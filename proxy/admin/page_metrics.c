@@ -7,9 +7,11 @@
 #include "proxy/admin/readiness.h"
 #include "common/usage.h"
 #include "proxy/telemetry/metrics.h"
+#include "proxy/telemetry/tap.h"
+#include "proxy/telemetry/trace_export.h"
 
 #define METRICS_MAX_BYTES (64u << 20)
-#define SAMPLES_MAX       32
+#define SAMPLES_MAX       64
 
 struct samples {
     struct metrics_sample list[SAMPLES_MAX];
@@ -65,6 +67,33 @@ static void add_control(struct samples *samples, const struct admin_sources *sou
         (double)control_snapshot(sources->control)->generation);
 }
 
+static void add_seeing(struct samples *samples, const struct admin_sources *sources)
+{
+    add(samples, "outrigger_tap_lines_dropped_total", "lines of /tap that nobody took", true,
+        (double)tap_hub_dropped(sources->taps));
+    if (!sources->traces)
+        return;
+    struct trace_export_counts counts = trace_export_counts(sources->traces);
+    const struct {
+        const char *labels;
+        uint64_t n;
+    } ends[] = {
+        {"outcome=\"sent\"", counts.n_sent},
+        {"outcome=\"dropped\"", counts.n_dropped},
+        {"outcome=\"failed\"", counts.n_failed},
+        {"outcome=\"rejected\"", counts.n_rejected},
+    };
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        add(samples, "outrigger_spans_total",
+            "spans: sent; dropped, the queue being full; failed, the receiver not answering; "
+            "rejected by it",
+            true, (double)ends[i].n);
+        samples->list[samples->n - 1].labels = ends[i].labels;
+    }
+    add(samples, "outrigger_spans_waiting", "spans on their way to the receiver", false,
+        (double)counts.n_waiting);
+}
+
 static void add_admin(struct samples *samples, const struct admin_counts *counts)
 {
     const struct {
@@ -102,6 +131,7 @@ static bool render(struct buf *out, enum metrics_format format, const struct adm
     add_process(&samples, sources->started_at);
     add_control(&samples, sources);
     add_admin(&samples, admin_http_counts(server));
+    add_seeing(&samples, sources);
     bool ok = metrics_render(out, format, shards, sources->n_workers + 1, samples.list, samples.n);
     free(shards);
     return ok;

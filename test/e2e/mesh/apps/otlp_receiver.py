@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""An OpenTelemetry receiver: prints each span that it is sent as a line of JSON.
+
+It reads protobuf by the numbers of opentelemetry-proto itself, not by the project's file, so that a number
+that is wrong there is seen. `--answers UNAVAILABLE,OK,reject` are given to one call after the other, the last
+one to all that follow.
+"""
+import argparse
+import json
+import signal
+import struct
+import threading
+from concurrent import futures
+
+import grpc
+
+PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7f) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
+
+
+def fields(data):
+    """[(number, value)] of a message: int, bytes, or 8 and 4 bytes as int."""
+    at, found = 0, []
+    while at < len(data):
+        tag, at = varint(data, at)
+        number, kind = tag >> 3, tag & 7
+        if kind == 0:
+            value, at = varint(data, at)
+        elif kind == 1:
+            value, at = struct.unpack_from("<Q", data, at)[0], at + 8
+        elif kind == 5:
+            value, at = struct.unpack_from("<I", data, at)[0], at + 4
+        elif kind == 2:
+            length, at = varint(data, at)
+            value, at = data[at:at + length], at + length
+            assert len(value) == length, "cut short"
+        else:
+            raise ValueError(f"wire type {kind}")
+        found.append((number, value))
+    return found
+
+
+def every(data, number):
+    return [value for found, value in fields(data) if found == number]
+
+
+def one(data, number, otherwise=b""):
+    return (every(data, number) or [otherwise])[-1]
+
+
+def attributes(data, number):
+    """Of repeated KeyValue{key = 1, value = 2: AnyValue{string = 1, int = 3}}."""
+    found = {}
+    for pair in every(data, number):
+        value = one(pair, 2)
+        found[one(pair, 1).decode()] = one(value, 1).decode() if every(value, 1) else one(value, 3, 0)
+    return found
+
+
+def spans(request):
+    for resource_spans in every(request, 1):
+        resource = attributes(one(resource_spans, 1), 1)
+        for scope_spans in every(resource_spans, 2):
+            scope = one(one(scope_spans, 1), 1).decode()
+            for span in every(scope_spans, 2):
+                status = one(span, 15)
+                yield {"trace_id": one(span, 1).hex(), "span_id": one(span, 2).hex(),
+                       "parent_id": one(span, 4).hex(), "name": one(span, 5).decode(),
+                       "kind": {2: "server", 3: "client"}.get(one(span, 6, 0), "?"),
+                       "start": one(span, 7, 0), "end": one(span, 8, 0),
+                       "attributes": attributes(span, 9), "is_error": one(status, 3, 0) == 2,
+                       "flags": one(span, 16, 0), "resource": resource, "scope": scope}
+
+
+class Receiver(grpc.GenericRpcHandler):
+    def __init__(self, answers):
+        self.answers = answers
+
+    def service(self, call):
+        return grpc.unary_unary_rpc_method_handler(self.export) if call.method == PATH else None
+
+    def export(self, request, context):
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer == "reject":  # partial_success = 1 {rejected_spans = 1, error_message = 2}
+            return b"\x0a\x08\x08\x01\x12\x04full"
+        if answer != "OK":
+            print(f"refused with {answer}", flush=True)
+            context.abort(grpc.StatusCode[answer], "not now")
+        for span in spans(request):
+            print(json.dumps({"event": "span", **span}), flush=True)
+        return b""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("port", type=int)
+    parser.add_argument("--answers", default="OK")
+    options = parser.parse_args()
+    ending = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: ending.set())
+    receiver = grpc.server(futures.ThreadPoolExecutor(4), handlers=[
+        Receiver(options.answers.split(","))])
+    assert receiver.add_insecure_port(f"[::]:{options.port}")
+    receiver.start()
+    print(f"listening on {options.port}", flush=True)
+    ending.wait()
+    receiver.stop(0).wait()
+
+
+main()
