@@ -16,6 +16,8 @@
 /* Fewer are not worth walking the heap for; and crowds come in waves. */
 #define TRIM_MIN_TUNNELS 64
 #define TRIM_DELAY_MS    1000
+/* What the exchanges of a quiet pod may keep for the next ones. */
+#define WARM_BYTES ((size_t)1024 * 1024)
 
 /* So that after a rotation not all handshakes are made in one moment. */
 #define RENEW_SPREAD_MS 30000
@@ -29,13 +31,15 @@
 static void on_trim(struct timer *timer)
 {
     struct workspace *workspace = LIST_ENTRY(timer, struct workspace, trim);
-    if (workspace_n_connections(workspace) > workspace->peak_tunnels / 8) {
-        timer_set(&workspace->timers, timer, clock_now_ns(), TRIM_DELAY_MS);
-        return;
+    size_t n_connections = workspace_n_connections(workspace);
+    bool is_crowd_gone = n_connections <= workspace->peak_tunnels / 8;
+    size_t idle_bytes = slabs_trim_idle(workspace->codecs.slabs);
+    if (is_crowd_gone) {
+        slabs_trim(workspace->codecs.slabs);
+        workspace->peak_tunnels = n_connections;
     }
-    slabs_trim(workspace->codecs.slabs);
-    usage_trim();
-    workspace->peak_tunnels = workspace_n_connections(workspace);
+    if (is_crowd_gone || idle_bytes > WARM_BYTES / 2)
+        usage_trim();
 }
 
 static void on_drain_look(struct timer *timer)
@@ -171,7 +175,9 @@ void workspace_tidy(struct workspace *workspace)
     graveyard_bury(&workspace->graveyard);
     if (workspace_n_connections(workspace) > workspace->peak_tunnels)
         workspace->peak_tunnels = workspace_n_connections(workspace);
-    if (workspace->peak_tunnels >= TRIM_MIN_TUNNELS && !timer_is_set(&workspace->trim))
+    bool may_trim = workspace->peak_tunnels >= TRIM_MIN_TUNNELS ||
+                    slabs_kept(workspace->codecs.slabs) > WARM_BYTES;
+    if (may_trim && !timer_is_set(&workspace->trim))
         timer_set(&workspace->timers, &workspace->trim, clock_now_ns(), TRIM_DELAY_MS);
 }
 

@@ -468,12 +468,20 @@ out:
     return is_made;
 }
 
+/* Grows to the whole when the owner has taken some of it: who takes nothing holds little. */
+static uint32_t first_window(const struct codec_limits *limits)
+{
+    return limits->stream_window_bytes < NGHTTP2_INITIAL_WINDOW_SIZE
+               ? (uint32_t)limits->stream_window_bytes
+               : NGHTTP2_INITIAL_WINDOW_SIZE;
+}
+
 bool h2_callbacks_start(struct h2_session *session)
 {
     const struct codec_limits *limits = session->codec.shared->limits;
     bool is_server = session->codec.ops->is_server;
     const nghttp2_settings_entry entries[] = {
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)limits->stream_window_bytes},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, first_window(limits)},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->h1.head_bytes},
         {is_server ? NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS : NGHTTP2_SETTINGS_ENABLE_PUSH,
          is_server ? limits->max_streams : 0},

@@ -12,9 +12,15 @@ static const struct stream_ops client_stream_ops = {
     .close = h2_stream_close,
 };
 
+/*
+ * Nor when those who do not take their answers hold so much of it that the connection's window is
+ * about to stay shut: others would wait for them.
+ */
 static unsigned room(const struct codec *codec)
 {
     const struct h2_session *session = (const struct h2_session *)codec;
+    if (h2_session_is_burdened(session))
+        return 0;
     if (!h2_session_is_alive(session) || session->drain != H2_DRAIN_NONE ||
         session->is_goaway_seen || session->reason != REASON_COUNT ||
         !nghttp2_session_check_request_allowed(session->h2))

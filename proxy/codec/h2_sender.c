@@ -124,6 +124,10 @@ int h2_sender_frame(struct h2_stream *stream, const uint8_t *header, size_t len)
     struct h2_session *session = stream->session;
     struct output *output = &session->output;
     assert(len <= stream->pending.len);
+    /* nghttp2 would go on with all that all streams have: it asks again when the socket takes more.
+     */
+    if (output->state == CONN_BLOCKED)
+        return NGHTTP2_ERR_WOULDBLOCK;
     if (!output_add(output, slice_of(header, FRAME_HEADER_BYTES)))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     h2_glitch_earn(&session->glitch, len);

@@ -275,7 +275,7 @@ static void understand(struct h2_session *session, struct slice data)
     session->depth--;
     if (!h2_session_is_alive(session))
         return;
-    if (n == NGHTTP2_ERR_FLOODED)
+    if (n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
         h2_session_fail(session, REASON_GLITCHES, NGHTTP2_ENHANCE_YOUR_CALM, "flooded");
     else if (n == NGHTTP2_ERR_NOMEM)
         h2_session_fail(session, REASON_NO_MEMORY, NGHTTP2_INTERNAL_ERROR, "memory is short");
@@ -338,7 +338,12 @@ static void on_event(struct conn *conn, short what)
 
 void h2_session_released(struct h2_session *session, size_t bytes)
 {
+    bool was_burdened = h2_session_is_burdened(session);
     session->held -= bytes;
+    if (was_burdened && !h2_session_is_burdened(session)) {
+        session->is_room_due = true;
+        h2_session_mark(session);
+    }
     size_t back = bytes < session->owed ? bytes : session->owed;
     session->owed -= back;
     session->credit += back;

@@ -119,6 +119,12 @@ static inline bool h2_session_is_alive(const struct h2_session *session)
     return session->state <= H2_UP;
 }
 
+/* Half of what is held before the connection's window is withheld as well. */
+static inline bool h2_session_is_burdened(const struct h2_session *session)
+{
+    return session->held > session->codec.shared->limits->connection_window_bytes / 2;
+}
+
 /* Operations that server and client have in common. */
 size_t h2_session_n_streams(const struct codec *codec);
 void h2_session_drain(struct codec *codec);

@@ -11,6 +11,8 @@
 #define STREAM_BLOCK_BYTES 4096
 /* Windows are given back in pieces of this, so that nghttp2 looks a stream up less often. */
 #define CONSUME_BYTES (32 * 1024)
+/* What paused streams may hold of a connection: more than all of them with their first windows. */
+#define HELD_WINDOWS 8
 
 static struct slabs *slabs_of(const struct h2_stream *stream)
 {
@@ -125,6 +127,12 @@ static void open_window(struct h2_stream *stream, size_t at_least)
     if (stream->unconsumed < at_least || stream->unconsumed == 0 || stream->is_dead ||
         stream->in == H2_IN_ENDED || !h2_session_is_alive(session))
         return;
+    if (!stream->is_window_grown && at_least == CONSUME_BYTES && !h2_session_is_burdened(session)) {
+        stream->is_window_grown = true;
+        (void)!nghttp2_session_set_local_window_size(
+            session->h2, NGHTTP2_FLAG_NONE, (int32_t)stream->stream.id,
+            (int32_t)session->codec.shared->limits->stream_window_bytes);
+    }
     nghttp2_session_consume_stream(session->h2, (int32_t)stream->stream.id, stream->unconsumed);
     stream->unconsumed = 0;
     h2_session_mark(session);
@@ -139,7 +147,7 @@ static void hold(struct h2_stream *stream, struct slice data)
     }
     session->held += data.len;
     /* Others on the connection go on, up to what we are willing to hold for those who do not. */
-    if (session->held > session->codec.shared->limits->connection_window_bytes) {
+    if (session->held > HELD_WINDOWS * session->codec.shared->limits->connection_window_bytes) {
         size_t withheld = data.len < session->credit ? data.len : session->credit;
         session->credit -= withheld;
         session->owed += withheld;

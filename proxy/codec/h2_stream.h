@@ -40,6 +40,7 @@ struct h2_stream {
     bool is_high;        /* on_drained is owed */
     bool is_drained_due, is_reset_due;
     bool is_paused;
+    bool is_window_grown;      /* from the first to the whole */
     bool is_cut_by_owner;      /* the RST_STREAM is not the peer's fault */
     bool is_early;             /* an answer in front of the end of its request */
     bool is_extended_connect;  /* RFC 8441 */

@@ -17,7 +17,7 @@ struct codec_limits {
     uint32_t max_work;              /* streams whose upstream work has not ended; 2 x max_streams */
     uint32_t max_glitches;          /* frames without progress, and resets that we were provoked
                                        to, in a sliding minute: GOAWAY ENHANCE_YOUR_CALM; 200 */
-    size_t stream_window_bytes;     /* HTTP/2 receive window a stream; 256 KiB */
+    size_t stream_window_bytes;     /* HTTP/2 receive window of a stream that is taken; 256 KiB */
     size_t connection_window_bytes; /* 1 MiB */
     size_t output_high_bytes;       /* above it stream_send_data() says stop; 64 KiB */
 };

@@ -32,6 +32,8 @@ struct block {
 struct slabs {
     struct block *kept[N_KINDS];
     size_t n_kept[N_KINDS];
+    size_t n_idle[N_KINDS]; /* the fewest that were kept since slabs_trim_idle() */
+    size_t kept_bytes;
 };
 
 static size_t kind_bytes(uint32_t kind)
@@ -73,7 +75,9 @@ void *slabs_take(struct slabs *slabs, size_t size)
     struct block *block = kind == KIND_NONE ? NULL : slabs->kept[kind];
     if (block) {
         slabs->kept[kind] = block->next;
-        slabs->n_kept[kind]--;
+        slabs->kept_bytes -= kind_bytes(kind);
+        if (--slabs->n_kept[kind] < slabs->n_idle[kind])
+            slabs->n_idle[kind] = slabs->n_kept[kind];
         ALLOW(block->bytes, kind_bytes(kind));
     } else {
         if (kind != KIND_NONE)
@@ -120,25 +124,37 @@ void slabs_give(struct slabs *slabs, void *bytes)
     block->next = slabs->kept[kind];
     slabs->kept[kind] = block;
     slabs->n_kept[kind]++;
+    slabs->kept_bytes += kind_bytes(kind);
+}
+
+static void free_kept(struct slabs *slabs, uint32_t kind, size_t n)
+{
+    slabs->n_kept[kind] -= n;
+    slabs->kept_bytes -= n * kind_bytes(kind);
+    for (; n > 0; n--) {
+        struct block *block = slabs->kept[kind];
+        slabs->kept[kind] = block->next;
+        ALLOW(block->bytes, kind_bytes(kind));
+        free(block);
+    }
+    slabs->n_idle[kind] = slabs->n_kept[kind];
 }
 
 void slabs_trim(struct slabs *slabs)
 {
-    for (uint32_t kind = 0; kind < N_KINDS; kind++) {
-        while (slabs->kept[kind]) {
-            struct block *block = slabs->kept[kind];
-            slabs->kept[kind] = block->next;
-            ALLOW(block->bytes, kind_bytes(kind));
-            free(block);
-        }
-        slabs->n_kept[kind] = 0;
-    }
+    for (uint32_t kind = 0; kind < N_KINDS; kind++)
+        free_kept(slabs, kind, slabs->n_kept[kind]);
+}
+
+size_t slabs_trim_idle(struct slabs *slabs)
+{
+    size_t before = slabs->kept_bytes;
+    for (uint32_t kind = 0; kind < N_KINDS; kind++)
+        free_kept(slabs, kind, slabs->n_idle[kind]);
+    return before - slabs->kept_bytes;
 }
 
 size_t slabs_kept(const struct slabs *slabs)
 {
-    size_t bytes = 0;
-    for (uint32_t kind = 0; kind < N_KINDS; kind++)
-        bytes += slabs->n_kept[kind] * kind_bytes(kind);
-    return bytes;
+    return slabs->kept_bytes;
 }

@@ -30,6 +30,8 @@ void slabs_give(struct slabs *slabs, void *block); /* NULL is in order */
 
 /* Gives back to the system what nobody uses. */
 void slabs_trim(struct slabs *slabs);
+/* The same of what nobody has used since the last time; returns its bytes. */
+size_t slabs_trim_idle(struct slabs *slabs);
 /* Bytes that are kept for later. */
 size_t slabs_kept(const struct slabs *slabs);
 

@@ -69,8 +69,6 @@ class Connection:
             self.trailers[stream] = [("x-seen", seen), ("x-last", "too")]
         elif isinstance(event, h2.events.StreamEnded):
             self.ended.add(stream)
-        elif isinstance(event, h2.events.StreamReset):
-            self.forget(stream)
         for waiting in list(self.waiting):
             self.push(waiting)
 
@@ -90,9 +88,12 @@ async def handle(reader, writer):
             print(f"protocol error: {problem!r}", flush=True)
             await connection.flush()
             return
+        # Those that have been reset are gone for the library, whatever came before.
         gone = {event.stream_id for event in events if isinstance(event, h2.events.StreamReset)}
+        for stream in gone:
+            connection.forget(stream)
         for event in events:
-            if getattr(event, "stream_id", 0) not in gone or isinstance(event, h2.events.StreamReset):
+            if getattr(event, "stream_id", 0) not in gone:
                 connection.on_event(event)
         await connection.flush()
 

@@ -183,6 +183,39 @@ static void test_room(void **state)
     close_client(&asked);
 }
 
+/* Whose answer is not taken must not keep others waiting behind it. */
+static void test_no_room_beside_answers_that_are_not_taken(void **state)
+{
+    (void)state;
+    struct asked asked;
+    struct rig *rig = &asked.rig;
+    asked_init(&asked);
+    rig->limits.connection_window_bytes = 70000;
+    rig_start(rig, false);
+    rig->codec->events = &room_events;
+    put_frame(rig, NGHTTP2_SETTINGS, 0, 0, "", 0);
+    struct stream *slow = ask(&asked, true);
+    stream_pause(slow);
+    rig_send(rig);
+    put_headers(rig, 1, false, ":status=200");
+    for (int i = 0; i < 35; i++)
+        put_data(rig, 1, 1000, false);
+    rig_send(rig);
+    assert_int_equal(codec_room(rig->codec), 99);
+    put_data(rig, 1, 1000, false);
+    rig_send(rig);
+    assert_int_equal(codec_room(rig->codec), 0);
+    n_room_told = 0;
+    stream_resume(slow);
+    rig_turn(rig);
+    assert_int_equal(n_room_told, 1);
+    assert_int_equal(codec_room(rig->codec), 99);
+    stream_close(slow, STREAM_CUT_CANCELLED);
+    rig_turn(rig);
+    rig_leave(rig);
+    close_client(&asked);
+}
+
 /* The peer lowers its limit while a request waits to be framed: it goes when there is room. */
 static void test_limit_lowered_in_between(void **state)
 {
@@ -345,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_a_complete_answer_before_the_request_has_ended),
         cmocka_unit_test(test_closed_by_the_owner),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_no_room_beside_answers_that_are_not_taken),
         cmocka_unit_test(test_limit_lowered_in_between),
         cmocka_unit_test(test_goaway),
         cmocka_unit_test(test_goaway_crosses_a_request),

@@ -178,7 +178,7 @@ static void test_continuation_flood(void **state)
     rig_send(&rig);
     rig_leave(&rig);
     assert_string_equal(heard(&rig.told), "");
-    assert_int_equal(rig.reason, REASON_MALFORMED);
+    assert_int_equal(rig.reason, REASON_GLITCHES);
     rig_end(&rig);
 }
 

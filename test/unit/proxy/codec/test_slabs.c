@@ -65,6 +65,28 @@ static void test_bound(void **state)
     slabs_free(slabs);
 }
 
+/* What is used now and then stays warm; what is not goes at the second look. */
+static void test_idle_blocks_go(void **state)
+{
+    (void)state;
+    void *blocks[8];
+    struct slabs *slabs = slabs_new();
+    for (size_t i = 0; i < 8; i++)
+        blocks[i] = slabs_take(slabs, 1024);
+    for (size_t i = 0; i < 8; i++)
+        slabs_give(slabs, blocks[i]);
+    assert_int_equal(slabs_trim_idle(slabs), 0);
+    for (size_t i = 0; i < 3; i++)
+        blocks[i] = slabs_take(slabs, 1024);
+    for (size_t i = 0; i < 3; i++)
+        slabs_give(slabs, blocks[i]);
+    assert_int_equal(slabs_trim_idle(slabs), 5 * 1024);
+    assert_int_equal(slabs_kept(slabs), 3 * 1024);
+    assert_int_equal(slabs_trim_idle(slabs), 3 * 1024);
+    assert_int_equal(slabs_trim_idle(slabs), 0);
+    slabs_free(slabs);
+}
+
 static void test_resize(void **state)
 {
     (void)state;
@@ -89,6 +111,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_used_again),
         cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_idle_blocks_go),
         cmocka_unit_test(test_resize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
