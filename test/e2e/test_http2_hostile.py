@@ -225,29 +225,28 @@ PROVOKED = {
 }
 
 
+def provoke(peer, block, then=lambda stream: b""):
+    """Opens streams and makes the proxy reset them, until it has had enough."""
+    for _ in range(200):
+        streams = [peer.open(block, ends=False) for _ in range(50)]
+        peer.send(*map(then, streams))
+        if peer.is_ended or peer.goaways:
+            break
+        peer.wait(lambda: peer.goaways or peer.resets.keys() >= set(streams), "the resets")
+    assert peer.goaways == [ENHANCE_YOUR_CALM], peer
+    assert 20 <= len(peer.resets) <= 100 and not peer.statuses
+
+
 @pytest.mark.parametrize("what", PROVOKED)
 def test_made_you_reset(scene, side, what):
     """CVE-2025-8671: it is the proxy that resets the streams."""
     with attacked(scene, side, "glitches") as peer:
-        for _ in range(200):
-            streams = [peer.open(request(("content-length", "5"), method="POST"), ends=False)
-                       for _ in range(50)]
-            peer.send(*map(PROVOKED[what], streams))
-            if peer.is_ended or peer.goaways:
-                break
-            peer.wait(lambda: peer.goaways or peer.resets.keys() >= set(streams), "the resets")
-        assert peer.goaways == [ENHANCE_YOUR_CALM], peer
-        assert 20 <= len(peer.resets) <= 100
+        provoke(peer, request(("content-length", "5"), method="POST"), PROVOKED[what])
 
 
 def test_malformed_requests_by_the_thousand(scene, side):
     with attacked(scene, side, "glitches") as peer:
-        for _ in range(5000):
-            peer.open(request(("connection", "close")))
-            if peer.is_ended or peer.goaways:
-                break
-        assert peer.goaways == [ENHANCE_YOUR_CALM], peer
-        assert not peer.statuses
+        provoke(peer, request(("connection", "close")))
 
 
 # -- breaches -------------------------------------------------------------------------------------
