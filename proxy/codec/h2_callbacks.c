@@ -4,9 +4,9 @@
 
 #include "common/clock.h"
 #include "proxy/codec/h2_client.h"
+#include "proxy/codec/h2_memory.h"
 #include "proxy/codec/h2_server.h"
 #include "proxy/codec/h2_sender.h"
-#include "proxy/codec/slabs.h"
 
 const uint8_t h2_drain_ping[8] = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
 
@@ -35,6 +35,16 @@ static struct h2_stream *stream_by_id(struct h2_session *session, int32_t id)
 
 /* ---- receiving ------------------------------------------------------------------------------ */
 
+/*
+ * Who resets streams there speaks for itself. A proxy of the mesh passes on what its clients did,
+ * and a server what became of requests: to end their connection is to punish others. Of those only
+ * the rate is bounded, by nghttp2, and what goes on at once, by `max_work`.
+ */
+static bool is_edge(const struct h2_session *session)
+{
+    return session->codec.ops->is_server && !session->codec.conn.tls;
+}
+
 static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, void *context)
 {
     (void)h2;
@@ -60,6 +70,8 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, vo
         if (!session->body_is_padded)
             h2_glitch_earn(&session->glitch, frame->length);
         return 0;
+    case NGHTTP2_RST_STREAM:
+        return is_edge(session) ? spend(session, H2_GLITCH_FRAME) : 0;
     default:
         return spend(session, H2_GLITCH_FRAME);
     }
@@ -398,32 +410,6 @@ static int on_send_data(nghttp2_session *h2, nghttp2_frame *frame, const uint8_t
     return h2_sender_frame(source->ptr, header, len);
 }
 
-/* ---- memory --------------------------------------------------------------------------------- */
-
-static void *on_malloc(size_t size, void *slabs)
-{
-    return slabs_take(slabs, size);
-}
-
-static void on_free(void *block, void *slabs)
-{
-    slabs_give(slabs, block);
-}
-
-static void *on_calloc(size_t n, size_t size, void *slabs)
-{
-    size_t bytes;
-    if (__builtin_mul_overflow(n, size, &bytes))
-        return NULL;
-    void *block = slabs_take(slabs, bytes);
-    return block ? memset(block, 0, bytes) : NULL;
-}
-
-static void *on_realloc(void *block, size_t size, void *slabs)
-{
-    return slabs_resize(slabs, block, size);
-}
-
 /* ---- start ---------------------------------------------------------------------------------- */
 
 static bool make_callbacks(nghttp2_session_callbacks **made)
@@ -449,7 +435,7 @@ static bool make_session(struct h2_session *session)
 {
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
-    nghttp2_mem memory = {session->codec.shared->slabs, on_malloc, on_free, on_calloc, on_realloc};
+    nghttp2_mem memory = h2_memory_of(session->codec.shared->slabs);
     bool is_made = false;
     if (!make_callbacks(&callbacks) || nghttp2_option_new(&option) != 0)
         goto out;

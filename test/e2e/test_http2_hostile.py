@@ -131,6 +131,7 @@ def attacked(scene, side, reason=None, most_mib=8, settings=()):
     before = ended_for(proxy, reason), len(proxy.events(said, reason=reason))
     neighbour.start()
     try:
+        peer.neighbour = neighbour
         yield peer
         if reason:
             peer.wait_ended()
@@ -212,8 +213,9 @@ def test_rapid_reset(scene, side):
                              number(RST_STREAM, stream, 8)) or peer.goaways:
                 break
         assert peer.goaways == [ENHANCE_YOUR_CALM], peer
-    asked = inbound_requests(scene) - before
-    assert asked < 5000, "work that was done for it and its neighbour"
+        asked = inbound_requests(scene) - before - len(peer.neighbour.statuses)
+    # Who comes through a proxy of the mesh is ended there; a proxy itself may reset for many clients.
+    assert asked < 1000 if side == "outbound" else asked < 12000
 
 
 PROVOKED = {
@@ -234,7 +236,7 @@ def provoke(peer, block, then=lambda stream: b""):
             break
         peer.wait(lambda: peer.goaways or peer.resets.keys() >= set(streams), "the resets")
     assert peer.goaways == [ENHANCE_YOUR_CALM], peer
-    assert 20 <= len(peer.resets) <= 100 and not peer.statuses
+    assert 20 <= len(peer.resets) <= 100
 
 
 @pytest.mark.parametrize("what", PROVOKED)
