@@ -263,9 +263,10 @@ demo: deps ## build a mesh in network namespaces and show what it does; KEEP=1 l
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/demo/demo.py $(if $(KEEP),--keep)
 
 bench: deps-bench ## measure beside HAProxy; prints a table and writes build/bench.json
-	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
+	@$(MAKE) --no-print-directory all $(BENCH_TOOLS) $(BUILD)/test/bench/counting
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench.py
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench_http.py
+	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/bench/bench_features.py
 
 bench-access: $(BUILD)/test/bench/access ## measure what an AccessPolicy costs a request
 	@$<
@@ -293,7 +294,7 @@ $(BENCH_TOOLS): %: %.o $(BUILD)/test/bench/tool.o $(BUILD)/libcommon.a
 	$(call made,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
-$(BUILD)/test/bench/access: $(BUILD)/test/bench/access.o $(BUILD)/test/bench/tool.o \
+$(BUILD)/test/bench/access $(BUILD)/test/bench/counting: %: %.o $(BUILD)/test/bench/tool.o \
                             $(BUILD)/libproxy.a $(BUILD)/libcommon.a
 	$(call made,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
