@@ -15,12 +15,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE)]
 
-from mesh import BUILD, Mesh, Process, users  # noqa: E402
+from mesh import BUILD, Mesh, Process, users, wait_until  # noqa: E402
+from mesh.programs import PYTHON  # noqa: E402
 from sides import Side, alternate, machine  # noqa: E402
 
 TOOLS = os.path.abspath(os.path.join(BUILD, "test/bench"))
 HTTP_LOAD, COUNTING = os.path.join(TOOLS, "http_load"), os.path.join(TOOLS, "counting")
-PORT, CONNECTIONS, SIZE = 8080, 64, 128
+PORT, SPANS_PORT, CONNECTIONS, SIZE = 8080, 4317, 64, 128
 SECONDS = int(os.environ.get("SECONDS", "2"))
 
 
@@ -30,28 +31,47 @@ def policy(rules):
     return {"action": "Allow", "rules": [*others, {"to": [{"methods": ["GET"]}]}]}
 
 
+LOG = {"access_log": "true"}
+LINE = "{time} {method} {path} {status} {duration_us} {endpoint} {request_id}"
+
 # Each side: what it is called, the options of both proxies, and the policy at the server.
 FEATURES = [
     ("plain", {}, None),
-    ("access_log", {"access_log": "true"}, None),
-    ("policy_1", {}, policy(1)),
-    ("policy_100", {}, policy(100)),
-    ("policy_1000", {}, policy(1000)),
+    ("access_log", LOG, None),
+    ("access_log_format", {**LOG, "access_log_format": LINE}, None),
+    ("access_log_sampled", {**LOG, "access_log_filter": "sample=0.01"}, None),
+    ("access_log_5xx", {**LOG, "access_log_filter": "status=5xx"}, None),
+    ("tracing_1_percent", {"trace_sampling": "0.01"}, None),
+    ("tracing_100_percent", {"trace_sampling": "1"}, None),
+    ("policy_1_rule", {}, policy(1)),
+    ("policy_100_rules", {}, policy(100)),
+    ("policy_1000_rules", {}, policy(1000)),
 ]
 
 
-def side(mesh, name, options, spec):
-    word = name.replace("_", "")  # of names: a number at the end would be a replica's
+def start_sink(mesh):
+    """Where the spans go: host:port."""
+    node = mesh.node("sink")
+    sink = mesh.start(Process("span-sink", [PYTHON, str(HERE / "span_sink.py"), str(SPANS_PORT)],
+                              node.net, mesh.folder, users()[1]))
+    sink.wait_for_log("ready")
+    return f"{node.ipv4}:{SPANS_PORT}"
+
+
+def side(mesh, sink, name, options, spec):
+    word = name.replace("_", "-")
     options = {"access_log": "false", **options}
-    service = mesh.service(f"{word}-server", {"http": (80, PORT)}, selector={"app": f"{word}-server"})
+    if "trace_sampling" in options:
+        options["otlp_endpoint"] = sink
+    service = mesh.service(f"{word}-server", {"http": (80, PORT)})
     server = mesh.pod(f"{word}-server", ports={"http": PORT}, **options)
     client = mesh.pod(f"{word}-client", **options)
     process = mesh.start(Process(f"{name}-http", [HTTP_LOAD, "server", str(PORT)], server.net,
                                  mesh.folder, users()[1], (0, -15)))
     process.wait_for_log("ready")
     if spec:
-        spec["targetRefs"] = [{"kind": "Service", "name": service.name}]
-        mesh.access_policy(word, spec)
+        mesh.access_policy(word, {"selector": {"matchLabels": {"app": f"{word}-server"}}, **spec})
+        wait_until(lambda: f"demo/{word}" in server.proxy.admin("/policies").text, "the policy")
     return Side(name, client, *service.vip, [client.proxy, server.proxy])
 
 
@@ -73,18 +93,30 @@ def table(seen, counting):
         print(f"{name:<24}{cpu * 1e6:>16.3f}{plain / (plain - cpu):>8.3f}", flush=True)
 
 
+def tell_lost(mesh):
+    """What a feature leaves out under pressure makes it look cheaper than it is."""
+    for proxy in mesh.proxies:
+        lines = proxy.metric("outrigger_log_lines_dropped_total")
+        sent = proxy.metric("outrigger_spans_total", outcome="sent")
+        spans = proxy.metric("outrigger_spans_total") - sent
+        if lines or spans:
+            print(f"{proxy.name}: {lines:.0f} log lines dropped; {spans:.0f} spans lost, {sent:.0f} sent")
+
+
 def main():
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     counting = json.loads(subprocess.check_output([COUNTING]))
     wanted = {"plain", *sys.argv[1:]}
     with Mesh() as mesh:
-        sides = [side(mesh, *feature) for feature in FEATURES
+        sink = start_sink(mesh)
+        sides = [side(mesh, sink, *feature) for feature in FEATURES
                  if len(wanted) == 1 or feature[0] in wanted]
         seen = alternate(sides, closed)
         table(seen, counting)
         with open(os.path.join(BUILD, "bench_features.json"), "w", encoding="utf-8") as file:
             json.dump({"machine": machine(), "features": seen, "counting": counting}, file, indent=1)
+        tell_lost(mesh)
         for proxy in mesh.proxies:
             proxy.note_level()
     return 0
