@@ -254,9 +254,10 @@ test: deps ## build, then unit tests, fuzz corpora and end-to-end tests (SAN=1, 
 	@test/build-go build/tools $(GO_PROGRAMS)
 	@$(MAKE) --no-print-directory test-e2e
 
-test-threads: deps ## what has threads: run it with SAN=thread
+test-threads: deps ## what has threads, and HTTP with four workers: run it with SAN=thread
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-e2e T=threads
+	@OUTRIGGER_WORKERS=4 $(MAKE) --no-print-directory test-e2e T=test_http
 
 demo: deps ## build a mesh in network namespaces and show what it does; KEEP=1 leaves it up
 	@$(MAKE) --no-print-directory all

@@ -147,7 +147,6 @@ static void request_fill(struct request *request, struct downstream *downstream,
     request->is_grpc = type && slice_starts_with(type->value, SLICE_LITERAL("application/grpc"));
     timer_init(&request->timer, on_idle);
     request_set_ticket(request);
-    request_replay_init(request);
     if (workspace->snapshot->workload)
         request->workload = workload_hold(workspace->snapshot->workload);
     struct service *service = downstream_service(downstream);

@@ -4,7 +4,7 @@
 #ifndef OUTRIGGER_PROXY_REQUEST_PARTS_H
 #define OUTRIGGER_PROXY_REQUEST_PARTS_H
 
-#include "common/buf.h"
+#include "proxy/codec/queue.h"
 #include "proxy/request.h"
 #include "proxy/route/path.h"
 #include "proxy/telemetry/request_reason.h"
@@ -69,7 +69,7 @@ struct request {
     struct slice id;                         /* x-request-id, or empty */
     struct trace_context trace;              /* as it goes on */
     struct normal_path path;
-    struct buf replay; /* the body so far, while the request may be sent again */
+    struct queue replay; /* the body so far, while the request may be sent again */
     struct pool_ticket ticket;
     struct timer timer; /* idle */
     struct grave grave;
@@ -129,7 +129,6 @@ void request_send_again(struct request *request, bool is_elsewhere);
 bool request_was_refused(struct request *request, const struct head *head) MUST_USE;
 uint64_t request_connect_timeout_ms(const struct request *request);
 /* request_replay.c: the body's bytes that have been sent, as long as they may have to be again. */
-void request_replay_init(struct request *request);
 /* These were sent. Keeps them, or gives up all when it would be too much. */
 void request_replay_keep(struct request *request, struct slice data);
 /* It is not going to be sent again. */

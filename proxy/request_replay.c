@@ -8,15 +8,10 @@
 #define REPLAY_MAX_BYTES        (64 * 1024)
 #define REPLAY_WORKER_MAX_BYTES ((size_t)16 * 1024 * 1024) /* of all requests of a worker */
 
-void request_replay_init(struct request *request)
-{
-    buf_init(&request->replay, REPLAY_MAX_BYTES);
-}
-
 void request_replay_drop(struct request *request)
 {
-    request->workspace->replay_bytes -= buf_len(&request->replay);
-    buf_fini(&request->replay);
+    request->workspace->replay_bytes -= request->replay.len;
+    queue_clear(&request->replay, request->workspace->codecs.slabs);
     request->is_replay_lost = true;
 }
 
@@ -28,7 +23,8 @@ void request_replay_keep(struct request *request, struct slice data)
     bool is_too_much = workspace->replay_bytes + data.len > REPLAY_WORKER_MAX_BYTES;
     if (is_too_much)
         telemetry_add(workspace->telemetry, COUNTER_REPLAYS_SHED, 1);
-    if (!is_too_much && buf_append(&request->replay, data.ptr, data.len))
+    if (!is_too_much && data.len <= REPLAY_MAX_BYTES - request->replay.len &&
+        queue_append(&request->replay, workspace->codecs.slabs, data))
         workspace->replay_bytes += data.len;
     else
         request_replay_drop(request);
@@ -41,9 +37,17 @@ bool request_replay_is_whole(const struct request *request)
 
 bool request_replay_send(struct request *request)
 {
-    struct slice kept = buf_slice(&request->replay);
-    if (kept.len == 0 && !request->is_received)
+    const struct queue *kept = &request->replay;
+    bool has_room = true;
+    if (kept->len == 0 && !request->is_received)
         return true; /* nothing has come yet */
     request->is_body_begun = true;
-    return stream_send_data(request->up, kept, request->is_received) && !request->is_received;
+    if (kept->len == 0)
+        has_room = stream_send_data(request->up, slice_of("", 0), true);
+    for (size_t at = 0; at < kept->len;) {
+        struct slice data = queue_at(kept, at);
+        at += data.len;
+        has_room = stream_send_data(request->up, data, request->is_received && at == kept->len);
+    }
+    return has_room && !request->is_received;
 }

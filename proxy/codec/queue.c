@@ -80,6 +80,17 @@ struct slice queue_first(const struct queue *queue)
                  : slice_of("", 0);
 }
 
+struct slice queue_at(const struct queue *queue, size_t offset)
+{
+    const struct queue_block *block = queue->first;
+    assert(offset < queue->len);
+    while (offset >= block->end - block->start) {
+        offset -= block->end - block->start;
+        block = block->next;
+    }
+    return slice_of(block->bytes + block->start + offset, block->end - block->start - offset);
+}
+
 void queue_drop(struct queue *queue, struct slabs *slabs, size_t n)
 {
     assert(n <= queue->len);

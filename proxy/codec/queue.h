@@ -22,6 +22,9 @@ bool queue_append(struct queue *queue, struct slabs *slabs, struct slice bytes) 
 /* The first bytes that lie together; empty when nothing waits. Good until they are dropped. */
 struct slice queue_first(const struct queue *queue);
 
+/* Those behind the first `offset` bytes, which is less than queue->len, that lie together. */
+struct slice queue_at(const struct queue *queue, size_t offset);
+
 /* Drops `n` bytes from the front, at most queue->len. */
 void queue_drop(struct queue *queue, struct slabs *slabs, size_t n);
 void queue_clear(struct queue *queue, struct slabs *slabs);

@@ -45,8 +45,9 @@ The parts (each attribute below is a method or property, documented where it is)
 The applications, in apps/, each telling its options with --help: echo.py, http_echo.py, greeting.py (the server
 speaks first), slow_reader.py, resetter.py (answers with RST), half_closer.py, source.py (bulk).
 
-OUTRIGGER_BUILD names the folder of the programs (default: build), e.g. build-asan. Processes must be
-started from Python's main thread: they die with the thread that started them.
+OUTRIGGER_BUILD names the folder of the programs (default: build), e.g. build-asan;
+OUTRIGGER_WORKERS how many threads each proxy has (1). Processes must be started from Python's main
+thread: they die with the thread that started them.
 """
 from .capture import Recorder, Stream, tls_records, tls_version
 from .http import Talk, ask

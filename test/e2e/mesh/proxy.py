@@ -25,6 +25,8 @@ class Proxy(Process):
             "access-log": "true",
             "pool-idle-timeout": "2s",  # or the leak check would wait for what is only warm
         }
+        if workers := os.environ.get("OUTRIGGER_WORKERS"):
+            arguments["workers"] = workers
         if proxy_uid is None:
             arguments["socket-mark"] = PROXY_MARK
         arguments.update(options)
