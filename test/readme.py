@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Keeps the README's tables equal to what they tell of: the programs' options, the reasons that connections
-and requests ended for.
+and requests ended for, the fields of the access log.
 
 `readme.py` writes them; `readme.py --check` exits 1 when one is out of date. The programs must be built.
 """
@@ -39,9 +39,20 @@ def request_reasons():
             yield f"| `{word}` | {status if int(status) else 'cut'} | {grpc_status} | {meaning} |"
 
 
+def request_fields():
+    text = (ROOT / "proxy/telemetry/request_fields.def").read_text(encoding="utf-8")
+    rows = re.findall(r'^FACT_(?:TEXT|NUMBER)\((\w+),[^"\n]*?\s*"([^"]+)"\)$', text, re.M)
+    if len(rows) != len(re.findall(r"^FACT_", text, re.M)):
+        sys.exit("request_fields.def: a row is not written as the others are")
+    yield "| field | what it is |\n|---|---|"
+    for name, meaning in rows:
+        yield f"| `{name}` | {meaning} |"
+
+
 def filled(readme):
     for name, lines in (("options", options()), ("reasons", reasons()),
-                        ("request-reasons", request_reasons())):
+                        ("request-reasons", request_reasons()),
+                        ("request-fields", request_fields())):
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         before, rest = readme.split(begin)
         readme = f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{rest.split(end)[1]}"
