@@ -224,12 +224,19 @@ static void request_keep_path(struct request *request)
     request->path.whole = target;
 }
 
+static const struct path_rules *request_path_rules(const struct request *request)
+{
+    static const struct path_rules strict = {SLASHES_REJECT, false}, keep = {SLASHES_KEEP, false};
+    const struct workload *workload = request->workload;
+    if (request_is_inbound(request))
+        return workload ? &workload->inbound_paths : &strict;
+    return workload ? &workload->outbound_paths : &keep;
+}
+
 /* The path, in the one form on which everybody agrees; what is forwarded as well. */
 enum request_step request_normalize(struct request *request)
 {
-    const struct path_rules otherwise = {SLASHES_REJECT, false};
-    const struct path_rules *rules =
-        request->workload ? &request->workload->path_rules : &otherwise;
+    const struct path_rules *rules = request_path_rules(request);
     if (!request_is_inbound(request) && (!request->service || !request->service->is_known)) {
         request_keep_path(request);
         return REQUEST_EDIT_OUTBOUND;

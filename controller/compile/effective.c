@@ -111,7 +111,7 @@ static void merge_levels(const struct levels *levels, struct effective *effectiv
         merged.default_access ? merged.default_access : DEFAULT_ACCESS_ALLOW;
     effective->egress_mode = merged.egress_mode ? merged.egress_mode : EGRESS_ALLOW_ANY;
     effective->access_log = merged.access_log == TOGGLE_ON;
-    effective->escaped_slashes = merged.escaped_slashes ? merged.escaped_slashes : SLASHES_REJECT;
+    effective->escaped_slashes = merged.escaped_slashes;
     effective->merge_slashes = merged.merge_slashes == TOGGLE_ON;
 }
 

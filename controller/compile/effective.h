@@ -28,7 +28,7 @@ struct effective {
     enum default_access default_access; /* never UNSET */
     enum egress_setting egress_mode;    /* never UNSET */
     bool access_log;
-    enum escaped_slashes escaped_slashes; /* never UNSET */
+    enum escaped_slashes escaped_slashes; /* UNSET: it depends (proto/resources.proto) */
     bool merge_slashes;
     struct port_ranges opaque_ports;
     struct port_ranges skip_inbound_ports;

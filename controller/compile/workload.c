@@ -16,7 +16,8 @@ _Static_assert((int)EGRESS_ALLOW_ANY == OUTRIGGER__V1__EGRESS_MODE__ALLOW_ANY &&
                    (int)EGRESS_REGISTRY_ONLY == OUTRIGGER__V1__EGRESS_MODE__REGISTRY_ONLY,
                "egress modes are passed on by their number");
 
-_Static_assert((int)SLASHES_KEEP == OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_KEEP &&
+_Static_assert((int)SLASHES_UNSET == OUTRIGGER__V1__ESCAPED_SLASHES__ESCAPED_SLASHES_UNSPECIFIED &&
+                   (int)SLASHES_KEEP == OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_KEEP &&
                    (int)SLASHES_REJECT == OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_REJECT &&
                    (int)SLASHES_UNESCAPE == OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_UNESCAPE,
                "what becomes of escaped slashes is passed on by its number");

@@ -160,9 +160,11 @@ static bool workload_set_limits(struct workload *workload,
 }
 
 /* What is not understood is taken as the strict one. */
-static enum escaped_slashes workload_slashes(int slashes)
+static enum escaped_slashes workload_slashes(int slashes, enum escaped_slashes unsaid)
 {
     switch (slashes) {
+    case OUTRIGGER__V1__ESCAPED_SLASHES__ESCAPED_SLASHES_UNSPECIFIED:
+        return unsaid;
     case OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_KEEP:
         return SLASHES_KEEP;
     case OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_UNESCAPE:
@@ -170,6 +172,30 @@ static enum escaped_slashes workload_slashes(int slashes)
     default:
         return SLASHES_REJECT;
     }
+}
+
+static struct path_rules workload_paths(const Outrigger__V1__PathRules *rules,
+                                        enum escaped_slashes unsaid)
+{
+    if (!rules)
+        return (struct path_rules){unsaid, false};
+    if (rules->base.n_unknown_fields)
+        return (struct path_rules){SLASHES_REJECT, rules->merge_slashes};
+    return (struct path_rules){workload_slashes((int)rules->escaped_slashes, unsaid),
+                               rules->merge_slashes};
+}
+
+/*
+ * Where nobody said: an application may mean a name by %2F (GitLab's projects, npm's scopes), or a
+ * separator. Only a policy that looks at paths can be gone round by that, so only there it is
+ * refused; who calls others leaves it to them.
+ */
+static void workload_set_paths(struct workload *workload, const Outrigger__V1__MeshSettings *mesh)
+{
+    const Outrigger__V1__PathRules *rules = mesh ? mesh->path_rules : NULL;
+    workload->inbound_paths =
+        workload_paths(rules, access_reads_paths(workload->access) ? SLASHES_REJECT : SLASHES_KEEP);
+    workload->outbound_paths = workload_paths(rules, SLASHES_KEEP);
 }
 
 static bool workload_set_mesh(struct workload *workload, const Outrigger__V1__MeshSettings *mesh,
@@ -181,7 +207,6 @@ static bool workload_set_mesh(struct workload *workload, const Outrigger__V1__Me
     if (!(workload->trust_domain = strdup(domain)))
         return err_set(err, "mesh.trust_domain: out of memory");
     workload->egress_mode = EGRESS_ALLOW_ANY;
-    workload->path_rules = (struct path_rules){SLASHES_REJECT, false};
     if (!mesh)
         return true;
     if (!wire_at_most(mesh->discovery_timeout_ms, WIRE_MAX_DISCOVERY_MS,
@@ -193,10 +218,6 @@ static bool workload_set_mesh(struct workload *workload, const Outrigger__V1__Me
         workload->egress_mode = EGRESS_REGISTRY_ONLY;
     workload->discovery_timeout_ms = mesh->discovery_timeout_ms;
     workload->access_log = mesh->access_log;
-    if (mesh->path_rules && mesh->path_rules->base.n_unknown_fields == 0)
-        workload->path_rules.escaped_slashes =
-            workload_slashes((int)mesh->path_rules->escaped_slashes);
-    workload->path_rules.merge_slashes = mesh->path_rules && mesh->path_rules->merge_slashes;
     return true;
 }
 
@@ -212,7 +233,10 @@ static bool workload_fill(struct workload *workload, const Outrigger__V1__Worklo
         return false;
     workload->access = access_build(message->access_policies, message->n_access_policies,
                                     workload_default_access((int)message->default_access), err);
-    return workload->access != NULL;
+    if (!workload->access)
+        return false;
+    workload_set_paths(workload, message->mesh);
+    return true;
 }
 
 struct workload *workload_build(struct slice bytes, struct slice name, struct slice version,

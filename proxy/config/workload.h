@@ -60,8 +60,9 @@ struct workload {
     uint64_t discovery_timeout_ms;
     enum egress_mode egress_mode;
     bool access_log;
-    struct path_rules path_rules; /* of requests in both directions */
-    struct port_memory opaque;    /* the one part that is written later */
+    struct path_rules inbound_paths;
+    struct path_rules outbound_paths;
+    struct port_memory opaque; /* the one part that is written later */
 };
 
 /*

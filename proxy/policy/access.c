@@ -142,3 +142,24 @@ size_t access_count(const struct access_policies *policies)
 {
     return policies->n;
 }
+
+static bool access_rule_reads_paths(const struct access_rule *rule)
+{
+    for (size_t i = 0; i < rule->n_to; i++) {
+        const struct access_target *to = &rule->to[i];
+        if (to->paths.n || to->not_paths.n || to->grpc_methods.n || to->not_grpc_methods.n)
+            return true;
+    }
+    return false;
+}
+
+bool access_reads_paths(const struct access_policies *policies)
+{
+    if (policies->not_understood < policies->n)
+        return true;
+    for (size_t i = 0; i < policies->n; i++)
+        for (size_t j = 0; j < policies->list[i].n_rules; j++)
+            if (access_rule_reads_paths(&policies->list[i].rules[j]))
+                return true;
+    return false;
+}

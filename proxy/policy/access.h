@@ -96,6 +96,8 @@ enum access_outlook access_check_connection(const struct access_policies *polici
                                             struct access_verdict *verdict);
 
 size_t access_count(const struct access_policies *policies);
+/* Whether some policy looks at paths or gRPC methods, or is not understood and so may. */
+bool access_reads_paths(const struct access_policies *policies);
 /* JSON of all policies as they are understood, for /policies. A new reference, or NULL. */
 struct json_t;
 struct json_t *access_describe(const struct access_policies *policies);

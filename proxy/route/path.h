@@ -22,7 +22,7 @@
 /* What to do with %2F, %5C and '\'. */
 enum escaped_slashes {
     SLASHES_KEEP,     /* no separators to anybody here: %2F and %5C, as which '\' is written too */
-    SLASHES_REJECT,   /* 400 (default) */
+    SLASHES_REJECT,   /* 400 */
     SLASHES_UNESCAPE, /* made '/', before dot segments are removed */
 };
 

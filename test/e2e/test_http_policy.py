@@ -138,6 +138,33 @@ def test_a_stranger_is_held_to_the_same_paths(mesh, pods):
     assert seen == dict(CONFUSIONS)
 
 
+SLASHES = [("/a%2fb", "/a%2Fb"), ("/a%5Cb", "/a%5Cb")]
+
+
+def test_escaped_slashes_are_refused_only_where_a_policy_looks_at_paths(mesh, pods):
+    web, _, api, service = pods
+
+    def seen():
+        return [status(web, service.ipv4, path) for path, _ in SLASHES]
+    assert seen() == [200] * 2
+    for _, forwarded in SLASHES:
+        assert f"request GET {forwarded}\n" in api.apps[0].log(), "to everybody here: a name"
+    mesh.access_policy("by-method", api_policy("Deny", {"to": [{"methods": ["DELETE"]}]}))
+    wait_until(lambda: status(web, service.ipv4, "/", "DELETE") == 403, "the policy to hold")
+    assert seen() == [200] * 2
+    path = mesh.access_policy("by-path", api_policy("Deny", {"to": [{"paths": ["/admin/*"]}]}))
+    wait_until(lambda: status(web, service.ipv4, "/admin") == 403, "the policy to hold")
+    assert seen() == [400] * 2
+    assert api.proxy.wait_for_event("request", reason="path_refused", direction="inbound")
+    assert not web.proxy.events("request", reason="path_refused", direction="outbound")
+    mesh.manifests.put({
+        "apiVersion": "outrigger.dev/v1alpha1", "kind": "TrafficPolicy",
+        "metadata": {"namespace": "demo", "name": "paths"},
+        "spec": {"paths": {"escapedSlashes": "Keep"}}})
+    wait_until(lambda: seen() == [200] * 2, "what is said to count")
+    mesh.manifests.remove(path)
+
+
 def test_merged_slashes_are_one_path_where_they_are_said_to_be(mesh, pods):
     web, _, api, service = pods
     mesh.access_policy("no-admin", NO_ADMIN_FOR_WEB)

@@ -53,7 +53,7 @@ static void test_says_who_it_is(void **state)
     assert_int_equal(message->mesh->egress_mode, OUTRIGGER__V1__EGRESS_MODE__ALLOW_ANY);
     assert_false(message->mesh->access_log);
     assert_int_equal(message->mesh->path_rules->escaped_slashes,
-                     OUTRIGGER__V1__ESCAPED_SLASHES__SLASHES_REJECT);
+                     OUTRIGGER__V1__ESCAPED_SLASHES__ESCAPED_SLASHES_UNSPECIFIED);
     assert_false(message->mesh->path_rules->merge_slashes);
     assert_int_equal(message->n_access_policies, 0);
     assert_int_equal(message->n_ports, 1); /* neither UDP nor the proxy's own */

@@ -111,11 +111,83 @@ static void what_is_not_said_has_a_meaning(void **state)
     assert_non_null(w);
     assert_int_equal(w->mtls_mode, MTLS_PERMISSIVE);
     assert_int_equal(w->egress_mode, EGRESS_ALLOW_ANY);
-    assert_int_equal(w->path_rules.escaped_slashes, SLASHES_REJECT);
-    assert_false(w->path_rules.merge_slashes);
+    assert_int_equal(w->inbound_paths.escaped_slashes, SLASHES_KEEP);
+    assert_false(w->inbound_paths.merge_slashes);
     assert_string_equal(w->trust_domain, "");
     assert_int_equal(w->idle_timeout_ms, 0);
     workload_drop(w);
+}
+
+#define SLASHES(name) OUTRIGGER__V1__ESCAPED_SLASHES__##name
+#define NOT_SAID      SLASHES(ESCAPED_SLASHES_UNSPECIFIED)
+
+enum condition { NO_POLICY, BY_METHOD, BY_PATH, BY_NOT_PATH, BY_GRPC, BY_NOT_GRPC, NOT_UNDERSTOOD };
+
+static const struct {
+    enum condition policy;
+    bool has_rules; /* sent at all */
+    Outrigger__V1__EscapedSlashes said;
+    enum escaped_slashes inbound, outbound;
+} slashes[] = {
+    {NO_POLICY, false, NOT_SAID, SLASHES_KEEP, SLASHES_KEEP},
+    {NO_POLICY, true, NOT_SAID, SLASHES_KEEP, SLASHES_KEEP},
+    {BY_METHOD, true, NOT_SAID, SLASHES_KEEP, SLASHES_KEEP},
+    {BY_PATH, false, NOT_SAID, SLASHES_REJECT, SLASHES_KEEP},
+    {BY_PATH, true, NOT_SAID, SLASHES_REJECT, SLASHES_KEEP},
+    {BY_NOT_PATH, true, NOT_SAID, SLASHES_REJECT, SLASHES_KEEP},
+    {BY_GRPC, true, NOT_SAID, SLASHES_REJECT, SLASHES_KEEP},
+    {BY_NOT_GRPC, true, NOT_SAID, SLASHES_REJECT, SLASHES_KEEP},
+    {NOT_UNDERSTOOD, true, NOT_SAID, SLASHES_REJECT, SLASHES_KEEP},
+    {BY_PATH, true, SLASHES(SLASHES_KEEP), SLASHES_KEEP, SLASHES_KEEP},
+    {NO_POLICY, true, SLASHES(SLASHES_REJECT), SLASHES_REJECT, SLASHES_REJECT},
+    {NO_POLICY, true, SLASHES(SLASHES_UNESCAPE), SLASHES_UNESCAPE, SLASHES_UNESCAPE},
+};
+
+static void fill_condition(Outrigger__V1__AccessTarget *to, enum condition condition)
+{
+    static char get[] = "GET", path[] = "/a", call[] = "shop.Cart/Get";
+    static char *methods[] = {get}, *paths[] = {path}, *calls[] = {call};
+    to->n_methods = condition == BY_METHOD;
+    to->methods = methods;
+    to->n_paths = condition == BY_PATH;
+    to->n_not_paths = condition == BY_NOT_PATH;
+    to->paths = to->not_paths = paths;
+    to->n_grpc_methods = condition == BY_GRPC;
+    to->n_not_grpc_methods = condition == BY_NOT_GRPC;
+    to->grpc_methods = to->not_grpc_methods = calls;
+}
+
+static void escaped_slashes_where_nobody_said(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(slashes) / sizeof(slashes[0]); i++) {
+        struct fixture f;
+        struct err err;
+        Outrigger__V1__PathRules paths = OUTRIGGER__V1__PATH_RULES__INIT;
+        Outrigger__V1__AccessPolicy policy = OUTRIGGER__V1__ACCESS_POLICY__INIT;
+        Outrigger__V1__AccessPolicy *policies[] = {&policy};
+        Outrigger__V1__AccessRule rule = OUTRIGGER__V1__ACCESS_RULE__INIT, *rules[] = {&rule};
+        Outrigger__V1__AccessTarget to = OUTRIGGER__V1__ACCESS_TARGET__INIT, *tos[] = {&to};
+        fixture_init(&f);
+        fill_condition(&to, slashes[i].policy);
+        rule.n_to = policy.n_rules = 1;
+        rule.to = tos;
+        policy.rules = rules;
+        policy.name = text_name;
+        policy.action = slashes[i].policy == NOT_UNDERSTOOD ? (Outrigger__V1__AccessAction)9
+                                                            : OUTRIGGER__V1__ACCESS_ACTION__DENY;
+        f.workload.access_policies = policies;
+        f.workload.n_access_policies = slashes[i].policy != NO_POLICY;
+        paths.escaped_slashes = slashes[i].said;
+        f.mesh.path_rules = slashes[i].has_rules ? &paths : NULL;
+        struct workload *w = build(&f, &err);
+        assert_non_null(w);
+        if (w->inbound_paths.escaped_slashes != slashes[i].inbound ||
+            w->outbound_paths.escaped_slashes != slashes[i].outbound)
+            fail_msg("case %zu: inbound %d, outbound %d", i, (int)w->inbound_paths.escaped_slashes,
+                     (int)w->outbound_paths.escaped_slashes);
+        workload_drop(w);
+    }
 }
 
 static void what_is_not_understood_is_stricter(void **state)
@@ -132,7 +204,8 @@ static void what_is_not_understood_is_stricter(void **state)
     struct workload *w = build(&f, &err);
     assert_non_null(w);
     assert_int_equal(w->egress_mode, EGRESS_REGISTRY_ONLY);
-    assert_int_equal(w->path_rules.escaped_slashes, SLASHES_REJECT);
+    assert_int_equal(w->inbound_paths.escaped_slashes, SLASHES_REJECT);
+    assert_int_equal(w->outbound_paths.escaped_slashes, SLASHES_REJECT);
     struct access_request request = {.port = 80};
     struct access_verdict verdict = access_check(w->access, &request);
     assert_false(verdict.is_allowed);
@@ -212,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_one_is_read),
         cmocka_unit_test(what_is_not_said_has_a_meaning),
+        cmocka_unit_test(escaped_slashes_where_nobody_said),
         cmocka_unit_test(what_is_not_understood_is_stricter),
         cmocka_unit_test(a_wrong_one_is_named),
         cmocka_unit_test(another_name_and_garbage_are_refused),
