@@ -20,6 +20,7 @@ from mesh import Mesh  # noqa: E402
 from restart import Restart  # noqa: E402
 from stage import ECHO, GRPC, HTTP, Stage  # noqa: E402
 from story import did, say  # noqa: E402
+from watch import Watch  # noqa: E402
 
 
 class Demo:
@@ -41,13 +42,15 @@ class Demo:
 
     def run(self):
         connections, calls = Connections(self.stage), Calls(self.stage)
-        restart = Restart(self.stage)
+        watch, restart = Watch(self.stage), Restart(self.stage)
         for title, scene in (("One address, two pods", connections.balance),
                              ("Mutual TLS on the wire", connections.encrypt),
                              ("Strict mode", connections.be_strict),
                              ("Who may connect", connections.authorize),
                              ("HTTP and gRPC", calls.travel),
                              ("Who may ask what", calls.authorize),
+                             ("Live requests", watch.tap),
+                             ("One trace through both proxies", watch.trace),
                              ("Certificate rotation", connections.rotate),
                              ("The controller goes away", connections.lose_controller),
                              ("Rolling restart under load", restart.roll)):
@@ -69,6 +72,7 @@ class Demo:
                 ("a request", inside(web, f"curl -si http://{service.ipv4}/orders")),
                 ("the proxy's page for people", inside(web, "curl -s http://127.0.0.1:15000/")),
                 ("who is connected", inside(api, "curl -s http://127.0.0.1:15000/connections")),
+                ("its requests, live", inside(web, "curl -sN http://127.0.0.1:15000/tap")),
                 ("certificates", inside(web, "curl -s http://127.0.0.1:15000/certificates")),
                 ("metrics", inside(api, "curl -s http://127.0.0.1:15000/metrics")),
                 ("refused in strict mode", inside(self.stage.outside, f"curl -si http://{api.ipv4}:{HTTP}/")),

@@ -65,4 +65,5 @@ class Restart:
             f"half took under {times[len(times) // 2]:.1f} ms, the slowest {times[-1]:.0f} ms; "
             f"{retries:.0f} were sent again by web's proxy, to another pod than the one that was going")
         did("meanwhile replace each pod of api: when a new one is ready the old one's endpoint goes and, in "
-            "the same moment, its proxy and applications get SIGTERM", *seen)
+            "the same moment, its proxy and applications get SIGTERM; the applications end when nobody has "
+            "asked for 200 ms", *seen)

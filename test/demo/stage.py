@@ -7,6 +7,7 @@ from mesh.process import Process
 from mesh.programs import PYTHON, app
 
 HTTP, GRPC, ECHO = 8080, 50051, 7000  # the ports of an api pod
+OTLP = 4317
 PORTS = {"http": HTTP, "grpc": GRPC, "tcp-echo": ECHO}
 
 
@@ -16,14 +17,20 @@ class Stage:
         start = time.monotonic()
         self.service = mesh.service("api", {"http": (80, HTTP), "grpc": (GRPC, GRPC),
                                             "tcp-echo": (ECHO, ECHO)})
+        self.collector = mesh.node("collector")
+        self.collector.run_app("otlp_receiver.py", str(OTLP))
         self.apis = [self.start_api(f"api-{i}") for i in (1, 2)]
-        self.web, self.admin = mesh.pod("web"), mesh.pod("admin")
+        self.web, self.admin = (mesh.pod(name, **self.tracing()) for name in ("web", "admin"))
         self.outside = mesh.node("outside")
         self.seconds = time.monotonic() - start
 
+    def tracing(self):
+        """Spans of the traces that somebody wants, and of no others."""
+        return {"otlp_endpoint": f"{self.collector.ipv4}:{OTLP}", "trace_sampling": "0"}
+
     def start_api(self, name):
         """A pod of api: ready, in Kubernetes' sense too, when this returns."""
-        pod = self.mesh.pod(name, ports=PORTS, is_ready=False)
+        pod = self.mesh.pod(name, ports=PORTS, is_ready=False, **self.tracing())
         for application, port in (("http_api.py", HTTP), ("grpc_server.py", GRPC), ("echo.py", ECHO)):
             pod.run_app(application, str(port), "--name", name)
         pod.publish()

@@ -38,6 +38,14 @@ CLAIMS = {
         r"path=/shop\.Orders/Purge status=200 grpc_status=7 .*policy=demo/no-admin-for-web",
         r'outrigger_requests_total{.*reason="policy_denied",policy="demo/no-admin-for-web",\.\.\.} [1-9]',
         r"200 again after \d+ ms"],
+    "Live requests": [
+        r"not one for /other:\n( +event=tap direction=outbound method=GET path=/orders status=200 .*\n){2}"],
+    "One trace through both proxies": [
+        r"web asks for /orders.*\n +-> trace [0-9a-f]{32}:\n +[0-9a-f]{16} web, the application\n"
+        r" +`- [0-9a-f]{16} web's proxy: client span GET, \d+ µs\n"
+        r" +`- ([0-9a-f]{16}) api's proxy: server span GET, \d+ µs\n +`- \1 is what api was told",
+        r"over gRPC.*\n(.*\n){2} +`- [0-9a-f]{16} web's proxy: client span .*, \d+ µs\n"
+        r" +`- [0-9a-f]{16} api's proxy: server span .*, \d+ µs\n"],
     "Certificate rotation": [r"\d+ exchanges of 8 KiB on the one connection, none lost, none altered"],
     "The controller goes away": [r"\d+ calls, none failed; proxies stayed ready"],
     "Rolling restart under load": [
