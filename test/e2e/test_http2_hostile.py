@@ -135,6 +135,7 @@ def attacked(scene, side, reason=None, most_mib=8, settings=()):
         yield peer
         if reason:
             peer.wait_ended()
+            peer.close()
             wait_until(lambda: ended_for(proxy, reason) == before[0] + 1, "the reason to be counted")
             wait_until(lambda: len(proxy.events(said, reason=reason)) > before[1],
                        "the reason in the log")
