@@ -67,6 +67,10 @@ SERVER = {
     "goaway": headers(1, *GET) + frame(GOAWAY, 0, 0, bytes(8)),
     "breach": headers(1, *GET) + data(0, b"x"),
     "connect_without_port": headers(1, ":method=CONNECT", ":authority=a---", end=False),
+    "unknown": frame(0x42, 0, 0, b"?") * 20 + headers(1, *GET) + frame(0xff, 0, 1),
+    "padding": headers(1, *POST, end=False) + frame(DATA, PADDED, 1, b"\3\0\0\0") * 20,
+    "stalled": frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0)) + b"".join(
+        headers(i, *POST, end=False) + data(i, bytes(900)) * 8 for i in (1, 3, 5)),
 }
 OK = (":status=200",)
 CLIENT = {
@@ -87,6 +91,8 @@ CLIENT = {
     "short": headers(1, *OK, "content-length=9", end=False) + data(1, b"x", True),
     "windows": number(WINDOW, 3, 0) + number(WINDOW, 1, 0x7FFFFFFF),
     "breach": headers(1, *OK) + data(0, b"x"),
+    "unknown": frame(0x42, 0, 0, b"?") * 20 + headers(1, *OK) + frame(0xff, 0, 3),
+    "held": headers(3, *OK, end=False) + data(3, bytes(16000)) * 4 + headers(1, *OK),
 }
 HABITS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 22)
 
