@@ -108,10 +108,8 @@ static void test_resize(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_used_again),
-        cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_idle_blocks_go),
+        cmocka_unit_test(test_sizes),  cmocka_unit_test(test_used_again),
+        cmocka_unit_test(test_bound),  cmocka_unit_test(test_idle_blocks_go),
         cmocka_unit_test(test_resize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
