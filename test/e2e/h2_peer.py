@@ -121,7 +121,8 @@ class Peer:
         stream = got.stream_id
         if isinstance(got, HeadersFrame):
             fields = dict(self._decoder.decode(got.data))
-            self.statuses.setdefault(stream, int(fields.get(":status", 0)))
+            if self.statuses.get(stream, 0) < 200:  # none yet, or one that informs
+                self.statuses[stream] = int(fields.get(":status", 0))
         elif isinstance(got, DataFrame):
             self.bytes[stream] = self.bytes.get(stream, 0) + len(got.data)
         elif isinstance(got, RstStreamFrame):
