@@ -75,7 +75,7 @@ class Demo:
                 ("its requests, live", inside(web, "curl -sN http://127.0.0.1:15000/tap")),
                 ("certificates", inside(web, "curl -s http://127.0.0.1:15000/certificates")),
                 ("metrics", inside(api, "curl -s http://127.0.0.1:15000/metrics")),
-                ("refused in strict mode", inside(self.stage.outside, f"curl -si http://{api.ipv4}:{HTTP}/")),
+                ("refused in strict mode", inside(self.stage.outside, f"curl -sSi http://{api.ipv4}:{HTTP}/")),
                 ("the redirect", inside(web, "/usr/sbin/nft list table inet outrigger")),
                 ("the controller's view",
                  inside(self.mesh.controller, "curl -s http://127.0.0.1:15014/proxies"))):
