@@ -45,6 +45,13 @@ static bool is_edge(const struct h2_session *session)
     return session->codec.ops->is_server && !session->codec.conn.tls;
 }
 
+/* A head on a stream that has gone: decoded all the same, because the table of fields needs it. */
+static bool is_late(struct h2_session *session, int32_t id)
+{
+    bool is_opening = session->codec.ops->is_server && (uint32_t)id > session->past.newest;
+    return !is_opening && !stream_by_id(session, id);
+}
+
 static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, void *context)
 {
     (void)h2;
@@ -58,6 +65,7 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, vo
         session->is_in_head = frame->type == NGHTTP2_HEADERS;
     switch (frame->type) {
     case NGHTTP2_HEADERS:
+        return is_late(session, frame->stream_id) ? spend(session, H2_GLITCH_FRAME) : 0;
     case NGHTTP2_CONTINUATION: /* nghttp2 counts those */
         return 0;
     case NGHTTP2_DATA:

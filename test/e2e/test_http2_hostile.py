@@ -168,6 +168,13 @@ def goaway(peer):
     return frame(GOAWAY, 0, 0, bytes(8))
 
 
+def heads_too_late(peer):
+    stream = opened(peer)
+    peer.send(number(WINDOW_UPDATE, stream, 0x7FFFFFFF))
+    peer.wait(lambda: stream in peer.resets, "the reset")
+    return frame(HEADERS, END_HEADERS | END_STREAM, stream, literal("x", "y"))
+
+
 FLOODS = {
     "SETTINGS": lambda peer: frame(SETTINGS, 0, 0, bytes([0, 3, 0, 0, 0, 9])),
     "empty SETTINGS": lambda peer: frame(SETTINGS),
@@ -179,6 +186,7 @@ FLOODS = {
     "WINDOW_UPDATE": lambda peer: number(WINDOW_UPDATE, 0, 1),
     "WINDOW_UPDATE of a stream": lambda peer: number(WINDOW_UPDATE, opened(peer), 1),
     "GOAWAY": goaway,
+    "heads on a stream that was reset": heads_too_late,
     "unknown frames": lambda peer: frame(0x42, 0, 0, b"what is this?"),
 }
 
