@@ -56,7 +56,8 @@ static struct arena_block *arena_grow(struct arena *arena, size_t bytes)
     return block;
 }
 
-void *arena_take(struct arena *arena, size_t bytes)
+/* As it is: whoever takes it writes all of it. */
+static void *take_raw(struct arena *arena, size_t bytes)
 {
     const size_t align = alignof(max_align_t);
     if (bytes > SIZE_MAX / 2)
@@ -69,7 +70,13 @@ void *arena_take(struct arena *arena, size_t bytes)
         return NULL;
     void *taken = block->bytes + block->used;
     block->used += bytes;
-    return memset(taken, 0, bytes);
+    return taken;
+}
+
+void *arena_take(struct arena *arena, size_t bytes)
+{
+    void *taken = take_raw(arena, bytes);
+    return taken ? memset(taken, 0, bytes) : NULL;
 }
 
 void *arena_take_array(struct arena *arena, size_t n, size_t size)
@@ -80,9 +87,11 @@ void *arena_take_array(struct arena *arena, size_t n, size_t size)
 
 char *arena_text(struct arena *arena, struct slice text)
 {
-    char *copy = text.len < SIZE_MAX ? arena_take(arena, text.len + 1) : NULL;
+    char *copy = text.len < SIZE_MAX ? take_raw(arena, text.len + 1) : NULL;
     if (copy && text.len)
         memcpy(copy, text.ptr, text.len);
+    if (copy)
+        copy[text.len] = '\0';
     return copy;
 }
 
@@ -92,7 +101,7 @@ char *arena_printf(struct arena *arena, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    char *text = len < 0 ? NULL : arena_take(arena, (size_t)len + 1);
+    char *text = len < 0 ? NULL : take_raw(arena, (size_t)len + 1);
     if (!text)
         return NULL;
     va_start(args, format);

@@ -19,6 +19,17 @@ static inline uint64_t clock_now_ns(void)
     return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+/*
+ * The same clock as the kernel last noted it: up to 4 ms behind clock_now_ns(), never ahead of it,
+ * and a tenth of the price. For when something has last moved.
+ */
+static inline uint64_t clock_coarse_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 /* Seconds since the epoch. */
 static inline int64_t clock_wall_sec(void)
 {

@@ -1,14 +1,39 @@
 #include "common/jitter.h"
 
 #include <openssl/rand.h>
+#include <string.h>
+
+/*
+ * Drawn ahead, because a generator asked for eight bytes is mostly busy with itself: a request
+ * needs some of them, for the choice of an endpoint and its id. Not state in any sense that
+ * matters: nobody can tell what was in it.
+ */
+static _Thread_local struct {
+    uint8_t bytes[512];
+    size_t left;
+} drawn;
+
+void jitter_bytes(void *bytes, size_t len)
+{
+    if (len > sizeof(drawn.bytes)) {
+        RAND_bytes(bytes, len);
+        return;
+    }
+    if (len > drawn.left) {
+        /* BoringSSL's generator does not fail; it aborts where the kernel has no randomness. */
+        RAND_bytes(drawn.bytes, sizeof(drawn.bytes));
+        drawn.left = sizeof(drawn.bytes);
+    }
+    drawn.left -= len;
+    memcpy(bytes, drawn.bytes + drawn.left, len);
+}
 
 uint64_t jitter_below(uint64_t bound)
 {
     uint64_t random;
     if (bound == 0)
         return 0;
-    /* BoringSSL's generator does not fail; it aborts where the kernel has no randomness. */
-    RAND_bytes((uint8_t *)&random, sizeof(random));
+    jitter_bytes(&random, sizeof(random));
     /* The high half of a 128-bit product: uniform but for 2^-64 of bias, and no division. */
     return (uint64_t)(((unsigned __int128)random * bound) >> 64);
 }

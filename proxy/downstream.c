@@ -176,7 +176,7 @@ struct service *downstream_service(struct downstream *downstream)
             downstream_set_service(downstream, service);
     }
     if (downstream->service)
-        downstream->service->shared->last_used_ns = clock_now_ns();
+        downstream->service->shared->last_used_ns = clock_coarse_ns();
     return downstream->service;
 }
 
@@ -232,6 +232,8 @@ static struct downstream *downstream_new(struct workspace *workspace, const stru
     downstream->source = *facts->source;
     downstream->destination = *facts->destination;
     addr_format(&downstream->destination, downstream->destination_text);
+    struct ip source = addr_ip(&downstream->source);
+    ip_format(&source, downstream->source_ip);
     downstream->opened_ns = facts->opened_ns;
     downstream->generation = workspace->snapshot->generation;
     list_init(&downstream->requests);

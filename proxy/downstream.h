@@ -19,6 +19,7 @@ struct downstream {
     size_t n_requests; /* open */
     struct sockaddr_any source, destination;
     char destination_text[ADDR_TEXT_BYTES];
+    char source_ip[IP_TEXT_BYTES];
     char *identity; /* of the client, verified; "" */
     /*
      * What the configuration says of the destination: of the newest snapshot at the time of the

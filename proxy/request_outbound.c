@@ -60,7 +60,7 @@ static const struct endpoint *request_next_endpoint(struct request *request)
         return NULL;
     }
     return attempts_next(&request->attempts, balancer, workspace->settings->connect_attempts,
-                         clock_now_ns());
+                         request->endpoint ? clock_now_ns() : request->begun_ns);
 }
 
 enum request_step request_balance(struct request *request)

@@ -11,7 +11,7 @@
 
 static void relay_moved(struct request *request)
 {
-    request->active_ns = clock_now_ns();
+    request->active_ns = clock_coarse_ns();
 }
 
 /* Is there nothing more to wait for? An answer that has ended ends the exchange, but a tunnel. */
@@ -127,7 +127,7 @@ static void on_up_head(struct stream *up, struct head *head, bool is_end)
     }
     request_replay_drop(request);
     request->status = head->status;
-    request->head_ns = request->active_ns;
+    request->head_ns = clock_now_ns();
     request->is_tunnel =
         head->status == 101 || (slice_eq_str(request->method, "CONNECT") && head->status < 300);
     if (request->is_tunnel)

@@ -5,7 +5,7 @@
  */
 #include "proxy/request_parts.h"
 
-#include <openssl/rand.h>
+#include "common/jitter.h"
 
 bool request_trace(struct request *request)
 {
@@ -15,7 +15,7 @@ bool request_trace(struct request *request)
     trace_read(request->head, trace);
     if (!tracing || (trace_is_there(trace) && trace->decision == TRACE_UNSAMPLED))
         return true;
-    RAND_bytes(random, sizeof(random));
+    jitter_bytes(random, sizeof(random));
     trace_start(trace, tracing->ratio, random);
     return trace_write(trace, request->head);
 }

@@ -66,7 +66,8 @@ static void on_ready(struct pool_ticket *ticket, struct codec *codec, bool is_ne
     request->failure = request->up ? REASON_DONE : REASON_NO_MEMORY;
     request->up_protocol = codec->ops->protocol;
     request->connect_ns += connect_ns;
-    request->sent_ns = request->active_ns = clock_now_ns();
+    /* Where nobody waited the pool has just looked at the clock. */
+    request->sent_ns = request->active_ns = request->is_running ? ticket->taken_ns : clock_now_ns();
     request->is_body_begun = false;
     request->has_connected = true;
     if (!request->is_running)

@@ -58,7 +58,7 @@ static struct stream *client_open(struct codec *codec, const struct head *given,
     stream->sending = how.framing;
     stream->left_bytes = how.framing == H1_LENGTH ? (uint64_t)head.content_length : 0;
     stream->wants_tunnel = head.upgrade.len || slice_eq_str(head.method, "CONNECT");
-    h1->codec.active_ns = clock_now_ns();
+    h1->codec.active_ns = clock_coarse_ns();
     h1->n_informational = 0;
     h1->seen = 0;
     h1_set_state(h1, H1_STATE_HEAD);

@@ -172,7 +172,7 @@ static void h1_tell_end(struct h1 *h1)
 void h1_read(struct h1 *h1)
 {
     struct conn_input input = conn_read(&h1->codec.conn);
-    h1->codec.active_ns = clock_now_ns();
+    h1->codec.active_ns = clock_coarse_ns();
     h1->codec.bytes_read += input.data.len;
     if (h1->codec.conn.read_bytes > READ_MAX_BYTES)
         h1->codec.conn.read_bytes = READ_MAX_BYTES;
@@ -189,7 +189,7 @@ static void on_event(struct conn *conn, short what)
 {
     struct h1 *h1 = LIST_ENTRY(LIST_ENTRY(conn, struct codec, conn), struct h1, codec);
     if (what == EV_WRITE) {
-        h1->codec.active_ns = clock_now_ns();
+        h1->codec.active_ns = clock_coarse_ns();
         output_writable(&h1->output);
         h1_arm(h1);
     } else if (!h1_wants_input(h1) && buf_len(&h1->held)) {

@@ -413,8 +413,13 @@ static size_t write_fields(const struct head *head, bool is_kept, nghttp2_nv *nv
 
 static nghttp2_nv write_content_length(int64_t length, bool is_kept, char *digits)
 {
-    int len = snprintf(digits, H2_HEAD_MAX_DIGITS, "%lld", (long long)length);
-    return nv_make(SLICE_LITERAL("content-length"), slice_of(digits, (size_t)len),
+    char *at = digits + H2_HEAD_MAX_DIGITS;
+    do {
+        *--at = (char)('0' + length % 10);
+        length /= 10;
+    } while (length > 0);
+    struct slice text = slice_of(at, (size_t)(digits + H2_HEAD_MAX_DIGITS - at));
+    return nv_make(SLICE_LITERAL("content-length"), text,
                    is_kept ? KEPT : NGHTTP2_NV_FLAG_NO_COPY_NAME);
 }
 

@@ -31,7 +31,7 @@ bool h2_sender_data(struct stream *base, struct slice data, bool is_end)
     if (!can_send(stream))
         return true; /* on_reset is due */
     if (stream->pending.len == 0)
-        stream->moved_ns = clock_now_ns();
+        stream->moved_ns = clock_coarse_ns();
     if (!queue_append(&stream->pending, slabs_of(stream), data)) {
         h2_stream_fault(stream, STREAM_CUT_INTERNAL);
         return true;

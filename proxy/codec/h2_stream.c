@@ -363,7 +363,7 @@ void h2_stream_close(struct stream *base, enum stream_cut cut)
     base->events = NULL;
     drop_held(stream);
     if (--session->n_open == 0) {
-        session->idle_ns = clock_now_ns();
+        session->idle_ns = clock_coarse_ns();
         session->is_room_due = true;
     }
     if (stream->is_dead || session->state == H2_CLOSED)

@@ -1,6 +1,7 @@
 #include "proxy/codec/slabs.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -45,10 +46,11 @@ static uint32_t kind_of(size_t size)
 {
     if (size > SLABS_LARGEST_BYTES)
         return KIND_NONE;
-    uint32_t kind = 0;
-    while (kind_bytes(kind) < size)
-        kind++;
-    return kind;
+    if (size <= SMALLEST_BYTES)
+        return 0;
+    /* How many times 64 must be doubled. */
+    return (uint32_t)(sizeof(long) * CHAR_BIT) -
+           (uint32_t)__builtin_clzl((size - 1) / SMALLEST_BYTES);
 }
 
 static struct block *block_of(const void *bytes)
