@@ -244,7 +244,7 @@ build-fuzz/test/fuzz/%.live: build-fuzz/test/fuzz/%.o build-fuzz/libcommon.a bui
 	    build-fuzz/libcommon.a $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
 
 # h2spec: HTTP/2 conformance.
-GO_PROGRAMS := h2spec=github.com/summerwind/h2spec/cmd/h2spec
+GO_PROGRAMS := h2spec=github.com/summerwind/h2spec/cmd/h2spec peer=outrigger/test/peer
 
 test-e2e: all $(TEST_PROGRAMS) ## the end-to-end tests alone; T=name picks some
 	OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) -m pytest -q -p no:cacheprovider test/e2e $(if $(T),-k "$(T)")

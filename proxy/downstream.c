@@ -208,6 +208,7 @@ static void on_closed(void *owner, enum reason reason, const char *detail)
     codec_free(downstream->codec);
     downstream->codec = NULL;
     graveyard_park(&workspace->graveyard, &downstream->grave, downstream_free);
+    workspace->busy_ns = clock_now_ns();
     workspace->tunnel_ended(workspace);
 }
 

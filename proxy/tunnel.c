@@ -93,7 +93,7 @@ void tunnel_accept(struct workspace *workspace, enum direction direction, int fd
     tunnel->direction = direction;
     tunnel->source = *peer;
     tunnel->policy = tunnel->policy_why = "";
-    tunnel->opened_ns = tunnel->active_ns = workspace->accepted_ns = clock_now_ns();
+    tunnel->opened_ns = tunnel->active_ns = workspace->busy_ns = clock_now_ns();
     conn_init(&tunnel->client, &workspace->conns, on_client_event);
     conn_init(&tunnel->server, &workspace->conns, on_server_event);
     conn_open(&tunnel->client, fd);
@@ -188,6 +188,7 @@ enum tunnel_step tunnel_vanish(struct tunnel *tunnel)
     free(tunnel->detail);
     tunnel->server_name = tunnel->detail = NULL;
     graveyard_park(&workspace->graveyard, &tunnel->grave, tunnel_free);
+    workspace->busy_ns = clock_now_ns();
     workspace->tunnel_ended(workspace);
     return STEP_ENDED;
 }

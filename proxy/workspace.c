@@ -22,8 +22,7 @@
 /* So that after a rotation not all handshakes are made in one moment. */
 #define RENEW_SPREAD_MS 30000
 
-/* While it drains: nobody may connect for so long before it is over, and how often that is asked.
- */
+/* While it drains: nothing may be open for so long before it is over, and how often to ask. */
 #define DRAIN_QUIET_MS 500
 #define DRAIN_LOOK_MS  100
 
@@ -50,8 +49,8 @@ static void on_drain_look(struct timer *timer)
 
 bool workspace_is_quiet(const struct workspace *workspace)
 {
-    return workspace_n_connections(workspace) == 0 &&
-           clock_now_ns() - workspace->accepted_ns >= DRAIN_QUIET_MS * NS_PER_MS;
+    return workspace->shared->connections == 0 && workspace_n_connections(workspace) == 0 &&
+           clock_now_ns() - workspace->busy_ns >= DRAIN_QUIET_MS * NS_PER_MS;
 }
 
 void workspace_drain(struct workspace *workspace)

@@ -45,8 +45,8 @@ struct workspace {
     size_t n_idle_requests;
     size_t replay_bytes; /* of bodies that are kept until their requests are answered */
     bool is_draining;
-    struct timer drain_look;   /* set while it drains: workspace_is_quiet() changes by itself */
-    uint64_t accepted_ns;      /* when a client has connected last; 0: never */
+    struct timer drain_look; /* set while it drains: workspace_is_quiet() changes by itself */
+    uint64_t busy_ns; /* when a client has connected, or its connection has ended, last; 0: never */
     struct timer trim;         /* set while there may be memory to give back */
     struct snapshot *snapshot; /* held; never NULL */
     struct worker_tls tls;     /* held */
@@ -78,8 +78,8 @@ static inline size_t workspace_n_connections(const struct workspace *workspace)
 
 /* The process is going to end: HTTP connections are asked to. More may still come. */
 void workspace_drain(struct workspace *workspace);
-/* No connection is open, and none was a moment ago: who connects anew for each request, or has not
- * heard yet that the pod is going, may come again. */
+/* No connection is open in any worker, and none was here a moment ago: who connects anew for each
+ * request, or has not heard yet that the pod is going, may come again, and to any worker. */
 bool workspace_is_quiet(const struct workspace *workspace) MUST_USE;
 
 /* Once a turn: sends what the turn produced; frees what has ended; a while after a crowd has gone,

@@ -1,6 +1,8 @@
 """Who may ask what: AccessPolicies with conditions on the request, over real HTTP and gRPC."""
+import contextlib
 import os
 import re
+import socket
 
 import pytest
 import yaml
@@ -235,6 +237,35 @@ def test_whom_nothing_is_allowed_keeps_no_connection(mesh, pods):
         with Client(node, address, port) as client:
             assert client.ask("/admin")[0] == 403
             assert client.ask("/public")[0] == 200
+
+
+def is_over(client):
+    """Has the other side ended? What it has said stays unread."""
+    client.setblocking(False)
+    try:
+        return client.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+    finally:
+        client.settimeout(10)
+
+
+def test_silence_is_no_way_round_a_policy(mesh):
+    """Who says nothing for long enough is taken for something else than HTTP: and then asks all the same."""
+    web, apis, service = web_and_api(mesh, app="http_echo.py", port_name="any")
+    api, outside = apis[0], mesh.node("outside")
+    mesh.access_policy("no-admin", api_policy("Deny", {"to": [{"paths": ["/admin/*"]}]}))
+    for node, address, port in ((web, service.ipv4, 80), (outside, api.ipv4, 8080)):
+        wait_until(lambda: status(node, address, "/admin", port=port) == 403, "the policy to hold")
+        with node.connect(address, port) as client:
+            wait_until(lambda: is_over(client) or any(
+                c["age_ms"] > 300 for pod in (web, api) for c in pod.proxy.connections()), "the silence to be over")
+            with contextlib.suppress(OSError):
+                client.sendall(b"GET /admin/users HTTP/1.1\r\nHost: api\r\n\r\n")
+                assert not client.recv(65536).startswith(b"HTTP/1.1 200")
+    assert "/admin/users" not in api.apps[0].log()
 
 
 def test_an_audit_refuses_nothing_and_tells(mesh, pods):

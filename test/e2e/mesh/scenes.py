@@ -56,11 +56,12 @@ def web_and_api(mesh, apis=1, app="echo.py", port=8080, arguments=(), port_name=
                 **proxy_options):
     """(pod web, [pods api-1 ...] that run the app on the port, Service api on port 80)
 
-    `port_name` tells the mesh what is spoken ("http", "grpc"); one that tells nothing is "any".
+    Without an app nothing runs there. `port_name` tells the mesh what is spoken ("http", "grpc"); one that tells nothing is "any".
     """
     service = mesh.service("api", {port_name: (80, port)})
     pods = [mesh.pod(f"api-{i + 1}", ports={port_name: port}, **proxy_options) for i in range(apis)]
     for pod in pods:
         own = ("--name", pod.name) if app in ("echo.py", "http_echo.py", "grpc_echo.py") else ()
-        pod.run_app(app, str(port), *own, *arguments)
+        if app:
+            pod.run_app(app, str(port), *own, *arguments)
     return mesh.pod("web", **proxy_options), pods, service
