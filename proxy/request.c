@@ -86,10 +86,12 @@ static void on_idle(struct timer *timer)
         timer_set(&workspace->timers, timer, now_ns, limit_ms - idle_ms);
     else if (request->is_tunnel)
         request_end(request, REQUEST_REASON_STREAM_IDLE, STREAM_CUT_TIMEOUT);
-    else
-        request_answer(request, request->is_received && request->answer == ANSWER_NONE
-                                    ? REQUEST_REASON_REQUEST_TIMEOUT
-                                    : REQUEST_REASON_STREAM_IDLE);
+    else if (request->is_received && request->answer == ANSWER_NONE) {
+        attempts_failed(&request->attempts, limit_ms * NS_PER_MS, now_ns);
+        request_answer(request, REQUEST_REASON_REQUEST_TIMEOUT);
+    } else {
+        request_answer(request, REQUEST_REASON_STREAM_IDLE);
+    }
 }
 
 static struct request *request_take(struct workspace *workspace)

@@ -53,7 +53,7 @@ struct request {
     bool is_body_begun;  /* some of it was sent upstream, by this attempt */
     bool is_replay_lost; /* not all that was sent of the body is in `replay` */
     bool is_must_be_new; /* the next connection: no keep-alive race twice */
-    bool has_raced;      /* it was sent again after one */
+    bool has_raced;      /* it was sent again, and the server may have begun with it */
     bool is_tunnel;      /* CONNECT was answered with 2xx, or an upgrade with 101 */
     bool has_connected;  /* the pool has answered: `up`, or `failure` */
     bool is_local;       /* the answer is ours */

@@ -61,8 +61,11 @@ static void on_down_trailers(struct stream *down, struct head *trailers)
 
 static void on_down_reset(struct stream *down, enum stream_cut cut, bool is_unprocessed)
 {
+    struct request *request = down->owner;
     (void)is_unprocessed;
-    request_end(down->owner,
+    if (cut == STREAM_CUT_TIMEOUT && request->answer == ANSWER_NONE)
+        request->status = 408; /* as the codec has answered */
+    request_end(request,
                 cut == STREAM_CUT_PROTOCOL || cut == STREAM_CUT_TOO_LARGE ? REQUEST_REASON_MALFORMED
                 : cut == STREAM_CUT_TIMEOUT ? REQUEST_REASON_STREAM_IDLE
                                             : REQUEST_REASON_CLIENT_GONE,

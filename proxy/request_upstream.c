@@ -191,6 +191,11 @@ static bool request_may_be_sent_again(const struct request *request, enum stream
            (is_certain || (!request->has_raced && is_idempotent(request->method)));
 }
 
+static bool request_has_others(const struct request *request)
+{
+    return request->endpoints && request->attempts.n < request->endpoints->n;
+}
+
 void request_send_again(struct request *request, bool is_elsewhere)
 {
     bool is_http_1 = request->up_protocol[1] != '2';
@@ -204,14 +209,24 @@ void request_send_again(struct request *request, bool is_elsewhere)
         stream_pause(request->down);
     stream_close(request->up, STREAM_CUT_CANCELLED);
     request->up = NULL;
-    bool has_others = request->endpoints && request->attempts.n < request->endpoints->n;
-    if (is_elsewhere && has_others) {
+    if (is_elsewhere && request_has_others(request)) {
         attempts_failed(&request->attempts, request_connect_timeout_ms(request) * NS_PER_MS,
                         clock_now_ns());
         request_resume_at(request, REQUEST_BALANCE);
     } else {
         request_resume_at(request, REQUEST_CONNECT);
     }
+}
+
+/*
+ * The connection was lost while the server had the request: what may be asked twice is asked of
+ * another, once, so that one that crashes by it does not take all with it.
+ */
+static bool request_may_be_asked_elsewhere(const struct request *request, enum stream_cut cut)
+{
+    return cut == STREAM_CUT_CONNECTION && !request->has_raced && request_has_others(request) &&
+           is_idempotent(request->method) && request_replay_is_whole(request) &&
+           request->n_retries < request->workspace->settings->connect_attempts;
 }
 
 void request_up_failed(struct request *request, enum stream_cut cut, bool is_unprocessed)
@@ -221,6 +236,14 @@ void request_up_failed(struct request *request, enum stream_cut cut, bool is_unp
         request_send_again(request, request->n_retries > 0);
         return;
     }
+    if (request_may_be_asked_elsewhere(request, cut)) {
+        request->has_raced = true;
+        request_send_again(request, true);
+        return;
+    }
+    /* Or what fails fast would look like what answers fast. */
+    attempts_failed(&request->attempts, request_connect_timeout_ms(request) * NS_PER_MS,
+                    clock_now_ns());
     request_set_detail(request, stream_cut_word(cut));
     request_answer(request, reason_of_cut(cut));
 }
