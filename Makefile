@@ -272,8 +272,8 @@ bench: deps-bench ## measure beside HAProxy; prints a table and writes build/ben
 bench-access: $(BUILD)/test/bench/access ## measure what an AccessPolicy costs a request
 	@$<
 
-MINUTES ?= 60
-soak: deps ## traffic while everything changes, for MINUTES (60); best with SAN=1
+MINUTES ?= 10
+soak: deps ## traffic while everything changes, for MINUTES (10); best with SAN=1
 	@$(MAKE) --no-print-directory all
 	@OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) test/soak.py --minutes $(MINUTES)
 
