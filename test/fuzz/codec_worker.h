@@ -135,6 +135,8 @@ static inline void worker_turn(int fd)
 /* Gives the input in pieces of `step`, then ends the connection and looks for what is left. */
 static inline void worker_run(int fd, const uint8_t *data, size_t size, size_t step)
 {
+    if (step < size / 200)
+        step = size / 200; /* large inputs in large pieces: turns cost time */
     for (size_t at = 0; at < size; at += step) {
         size_t len = size - at < step ? size - at : step;
         if (send(fd, data + at, len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
