@@ -3,14 +3,22 @@
 #include <stdlib.h>
 
 /* Kinds of key; they begin their hashes with different numbers. */
-enum access_key_kind { KEY_PATH, KEY_IDENTITY, KEY_ACCOUNT, KEY_NAMESPACE, KEY_NOBODY };
+enum access_key_kind {
+    KEY_PATH,
+    KEY_IDENTITY,
+    KEY_ACCOUNT,
+    KEY_NAMESPACE,
+    KEY_NOBODY,
+    KEY_HEADER_NAME,
+    KEY_HEADER_VALUE,
+};
 
 /* Keys while they are collected. */
 struct access_keys {
     struct access_key *list;
     size_t n, room;
-    size_t deepest_bytes;
-    bool is_short; /* of memory */
+    size_t deepest_bytes, longest_bytes; /* as in struct access_index */
+    bool is_short;                       /* of memory */
 };
 
 /* FNV-1a, whose hash of a text goes on from that of its beginning. Two keys of one hash cost time
@@ -31,6 +39,11 @@ static uint32_t access_hash_account(struct slice namespace, struct slice account
 {
     uint32_t hash = access_hash(access_hash_start(KEY_ACCOUNT), namespace);
     return access_hash(access_hash(hash, SLICE_LITERAL("/")), account);
+}
+
+static uint32_t access_hash_header(enum access_key_kind kind, struct slice name)
+{
+    return access_hash(access_hash(access_hash_start(kind), name), SLICE_LITERAL(":"));
 }
 
 /* ---- filing ---- */
@@ -127,6 +140,58 @@ static bool access_add_sources(struct access_keys *keys, const struct access_rul
     return rule->n_from > 0;
 }
 
+static bool access_is_exact(const struct access_texts *texts)
+{
+    for (size_t i = 0; i < texts->n; i++)
+        if (texts->list[i].match != ACCESS_EXACT)
+            return false;
+    return texts->n > 0;
+}
+
+static void access_add_header(struct access_keys *keys, const struct access_header *header,
+                              uint32_t ref)
+{
+    struct slice name = slice_str(header->name);
+    size_t longest = 0;
+    if (!access_is_exact(&header->values)) {
+        access_add_key(keys, access_hash_header(KEY_HEADER_NAME, name), ref);
+    } else {
+        for (size_t i = 0; i < header->values.n; i++) {
+            struct slice value = header->values.list[i].whole;
+            longest = value.len > longest ? value.len : longest;
+            access_add_key(keys, access_hash(access_hash_header(KEY_HEADER_VALUE, name), value),
+                           ref);
+        }
+    }
+    if (name.len + longest > keys->longest_bytes)
+        keys->longest_bytes = name.len + longest;
+}
+
+/* All headers of a target have to match, so that one of them will do: one with whole values, which
+ * tell requests apart better than that there is such a field. False: the rule can match whatever
+ * the headers are. */
+static bool access_add_headers(struct access_keys *keys, const struct access_rule *rule,
+                               uint32_t ref)
+{
+    for (size_t i = 0; i < rule->n_to; i++) {
+        const struct access_headers *headers = &rule->to[i].headers;
+        if (headers->n == 0)
+            return false;
+        size_t chosen = 0;
+        while (chosen < headers->n && !access_is_exact(&headers->list[chosen].values))
+            chosen++;
+        access_add_header(keys, &headers->list[chosen < headers->n ? chosen : 0], ref);
+    }
+    return rule->n_to > 0;
+}
+
+/* Each adds the keys that the rule has of one kind; false: it has none, or not for all it matches.
+ */
+typedef bool access_adder(struct access_keys *keys, const struct access_rule *rule, uint32_t ref);
+static access_adder *const access_adders[] = {access_add_paths, access_add_sources,
+                                              access_add_headers};
+#define ACCESS_N_ADDERS (sizeof(access_adders) / sizeof(access_adders[0]))
+
 static int access_compare_keys(const void *a, const void *b)
 {
     const struct access_key *left = a, *right = b;
@@ -157,12 +222,11 @@ static size_t access_find_key(const struct access_key *keys, size_t n, uint32_t 
     return from;
 }
 
-/* How many rules would be looked at with the keys from `first` on. */
-static size_t access_weigh(const struct access_keys *all, const struct access_keys *keys,
-                           size_t first, size_t end)
+/* How many rules would be looked at with these keys. */
+static size_t access_weigh(const struct access_keys *all, const struct access_keys *keys)
 {
     size_t weight = 0;
-    for (size_t i = first; i < end; i++) {
+    for (size_t i = 0; i < keys->n; i++) {
         size_t at = access_find_key(all->list, all->n, keys->list[i].hash);
         size_t after = access_find_key(all->list, all->n, keys->list[i].hash + 1);
         weight += after > at ? after - at : 1; /* a hash of UINT32_MAX has none after it */
@@ -170,28 +234,24 @@ static size_t access_weigh(const struct access_keys *all, const struct access_ke
     return weight;
 }
 
-/* Under its path or under its sources, whichever is the rarer. False: neither. */
-static bool access_file_rule(struct access_keys *keys, const struct access_keys *all,
-                             const struct access_rule *rule, uint32_t ref)
+/* Under the kind of key that is the rarest. False: it has none. `one` is for use here only. */
+static bool access_file_rule(struct access_keys *keys, struct access_keys *one,
+                             const struct access_keys *all, const struct access_rule *rule,
+                             uint32_t ref)
 {
-    size_t first = keys->n, deepest_bytes = keys->deepest_bytes;
-    bool has_paths = access_add_paths(keys, rule, ref);
-    if (!has_paths)
-        keys->n = first;
-    size_t middle = keys->n;
-    bool has_sources = access_add_sources(keys, rule, ref);
-    if (!has_sources)
-        keys->n = middle;
-    if (!has_sources || !has_paths)
-        return has_sources || has_paths;
-    if (access_weigh(all, keys, first, middle) <= access_weigh(all, keys, middle, keys->n)) {
-        keys->n = middle;
-        return true;
+    access_adder *best = NULL;
+    size_t best_weight = 0;
+    for (size_t i = 0; i < ACCESS_N_ADDERS; i++) {
+        one->n = 0;
+        if (!access_adders[i](one, rule, ref))
+            continue;
+        size_t weight = access_weigh(all, one);
+        if (!best || weight < best_weight) {
+            best = access_adders[i];
+            best_weight = weight;
+        }
     }
-    memmove(keys->list + first, keys->list + middle, (keys->n - middle) * sizeof(*keys->list));
-    keys->n -= middle - first;
-    keys->deepest_bytes = deepest_bytes;
-    return true;
+    return best && best(keys, rule, ref);
 }
 
 static bool access_collect_rules(const struct access_policies *policies, enum access_action action,
@@ -214,23 +274,24 @@ static bool access_collect_rules(const struct access_policies *policies, enum ac
 static bool access_index_action(struct access_policies *policies, enum access_action action)
 {
     struct access_index *index = &policies->indexes[action];
-    struct access_keys all = {0}, keys = {0};
+    struct access_keys all = {0}, keys = {0}, one = {0};
     if (!access_collect_rules(policies, action, index))
         return false;
-    for (uint32_t i = 0; i < index->n_refs; i++) {
-        (void)!access_add_paths(&all, index->refs[i].rule, i);
-        (void)!access_add_sources(&all, index->refs[i].rule, i);
-    }
+    for (uint32_t i = 0; i < index->n_refs; i++)
+        for (size_t j = 0; j < ACCESS_N_ADDERS; j++)
+            (void)!access_adders[j](&all, index->refs[i].rule, i);
     access_sort_keys(&all);
     for (uint32_t i = 0; i < index->n_refs; i++)
-        if (!access_file_rule(&keys, &all, index->refs[i].rule, i))
+        if (!access_file_rule(&keys, &one, &all, index->refs[i].rule, i))
             index->unkeyed[index->n_unkeyed++] = i;
     access_sort_keys(&keys);
     free(all.list);
+    free(one.list);
     index->keys = keys.list;
     index->n_keys = keys.n;
     index->deepest_bytes = keys.deepest_bytes;
-    return !all.is_short && !keys.is_short;
+    index->longest_bytes = keys.longest_bytes;
+    return !all.is_short && !one.is_short && !keys.is_short;
 }
 
 bool access_index_build(struct access_policies *policies)
@@ -310,6 +371,45 @@ static void access_try_paths(struct access_search *search)
         access_try_hash(search, hash);
 }
 
+/* Whether a field before number `at` has its name and, unless that is NULL, the value. */
+static bool access_is_repeated(const struct head *head, size_t at, const struct slice *value)
+{
+    for (size_t i = 0; i < at; i++)
+        if (slice_eq(head->fields[i].name, head->fields[at].name) &&
+            (!value || slice_eq(head->fields[i].value, *value)))
+            return true;
+    return false;
+}
+
+/* The same field many times over finds the same rules: looking at them once has to do, or a request
+ * could make its check cost as many times more as it has fields. */
+static void access_try_field(struct access_search *search, uint32_t hash, size_t at,
+                             const struct slice *value)
+{
+    const struct access_index *index = search->index;
+    size_t i = access_find_key(index->keys, index->n_keys, hash);
+    if (i < index->n_keys && index->keys[i].hash == hash &&
+        !access_is_repeated(search->peer->request->head, at, value))
+        access_try_hash(search, hash);
+}
+
+static void access_try_headers(struct access_search *search)
+{
+    const struct head *head = search->peer->request->head;
+    size_t longest = search->index->longest_bytes;
+    for (size_t i = 0; i < head->n_fields; i++) {
+        const struct field *field = &head->fields[i];
+        if (field->name.len > longest)
+            continue;
+        access_try_field(search, access_hash_header(KEY_HEADER_NAME, field->name), i, NULL);
+        if (field->value.len <= longest - field->name.len)
+            access_try_field(
+                search,
+                access_hash(access_hash_header(KEY_HEADER_VALUE, field->name), field->value), i,
+                &field->value);
+    }
+}
+
 size_t access_index_first(const struct access_index *index, const struct access_peer *peer,
                           size_t before)
 {
@@ -320,5 +420,7 @@ size_t access_index_first(const struct access_index *index, const struct access_
         access_try_sources(&search);
         access_try_paths(&search);
     }
+    if (index->longest_bytes > 0)
+        access_try_headers(&search);
     return search.first;
 }

@@ -107,6 +107,7 @@ struct access_index {
     uint32_t *unkeyed; /* numbers of rules without a key, in order */
     size_t n_unkeyed;
     size_t deepest_bytes; /* the longest piece of a path that is a key */
+    size_t longest_bytes; /* likewise of a header's name and value together; 0: no header is one */
 };
 
 /* Ports up to `last`, from after the one before, and the first Allow that covers them. */

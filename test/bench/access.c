@@ -22,7 +22,8 @@ static const struct {
     {"caller", " rule from account=shop/caller-%u to port=8080 method=GET"},
     {"caller_and_path", " rule from account=shop/caller-%u to path=/api/v1/things/x/*"},
     {"grpc", " rule to grpc=shop.Things/Method%u"},
-    {"header", " rule to header=x-number:%u"}, /* no key to find it by: one after the other */
+    {"header", " rule to header=x-number:%u"},
+    {"method", " rule to method=M%u"}, /* no key to find it by: one after the other */
 };
 
 #define N_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
@@ -74,13 +75,15 @@ static double measure(const struct access_policies *access, const struct access_
 
 static double measure_shape(const char *shape, const char *rule, unsigned n_rules)
 {
-    char identity[128], path[128], number[32];
+    char identity[128], path[128], number[32], method[32] = "GET";
+    if (strcmp(shape, "method") == 0)
+        snprintf(method, sizeof(method), "M%u", n_rules);
     struct field fields[] = {{SLICE_LITERAL("accept"), SLICE_LITERAL("*/*"), FIELD_OTHER, false},
                              {SLICE_LITERAL("x-number"), {number, 0}, FIELD_OTHER, false},
                              {SLICE_LITERAL("x-other"), SLICE_LITERAL("1"), FIELD_OTHER, false}};
     struct head head = {.fields = fields,
                         .n_fields = 3,
-                        .method = SLICE_LITERAL("GET"),
+                        .method = slice_str(method),
                         .authority = SLICE_LITERAL("api.shop:8080")};
     fields[1].value.len = (size_t)snprintf(number, sizeof(number), "%u", n_rules);
     snprintf(identity, sizeof(identity), "spiffe://cluster.local/ns/shop/sa/caller-%u", n_rules);

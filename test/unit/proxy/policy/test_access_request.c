@@ -177,6 +177,15 @@ static void kinds(void **state)
         /* One of several targets. */
         {"path=/a to method=PUT", "PUT a /b", true},
         {"path=/a to method=PUT", "GET a /b", false},
+        /* Found by a header: by the one with whole values, by its name, by either target. */
+        {"header=x-a header=x-b:1", "GET a / x-b:1 x-a:", true},
+        {"header=x-a header=x-b:1", "GET a / x-b:1", false},
+        {"header=x-a:1* to header=x-a:22", "GET a / x-a:0 x-a:22", true},
+        {"header=x-a:1* to header=x-a:22", "GET a / x-a:22 x-a:22", true},
+        {"header=x-a:1* to header=x-a:22", "GET a / x-a:2 x-a:222222222", false},
+        {"header=x-a:1 to header=x-b", "GET a / x-a:0 x-a:0 x-b:a-value-longer-than-any-key", true},
+        {"header=x-a:1 to path=/p", "GET a /p x-a:0", true},
+        {"header=x-a:1|1*", "GET a / x-a:12", true},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (matches(rows[i].to, rows[i].request) != rows[i].matches)
