@@ -1,7 +1,8 @@
 /*
  * Which of many rules may match a request? Each rule is filed under what it cannot match without:
  * pieces of the path, the names that its sources have, or header fields, whichever the fewest other
- * rules share; a rule with none of these is always looked at. For the files of this folder only. Pure.
+ * rules share; a rule with none of these is always looked at. For the files of this folder only.
+ * Pure.
  */
 #ifndef OUTRIGGER_PROXY_POLICY_ACCESS_INDEX_H
 #define OUTRIGGER_PROXY_POLICY_ACCESS_INDEX_H
