@@ -299,8 +299,8 @@ def test_requests_go_on_when_descriptors_run_out():
                 answers = collections.Counter(talk.ask().status for _ in range(50))
                 assert set(answers) <= {200, 503}, answers
         wait_until(lambda: ask(outside, apis[0].ipv4, 8080).status == 200, "new connections")
-        assert proxy.metric("outrigger_accept_paused_total") + \
-            proxy.metric("outrigger_shed_no_descriptors_total") >= 1
+        wait_until(lambda: proxy.metric("outrigger_accept_paused_total") +
+                   proxy.metric("outrigger_shed_no_descriptors_total") >= 1, "it to be counted")
         with Load(web, "http", *service.vip) as load:
             assert load.stop()["failed"] == []
 
