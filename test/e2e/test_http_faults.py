@@ -301,6 +301,7 @@ def test_requests_go_on_when_descriptors_run_out():
         wait_until(lambda: ask(outside, apis[0].ipv4, 8080).status == 200, "new connections")
         wait_until(lambda: proxy.metric("outrigger_accept_paused_total") +
                    proxy.metric("outrigger_shed_no_descriptors_total") >= 1, "it to be counted")
+        wait_until(lambda: proxy.descriptors() < 96 - 30, "descriptors to come back")
         with Load(web, "http", *service.vip) as load:
             assert load.stop()["failed"] == []
 
