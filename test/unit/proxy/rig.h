@@ -28,7 +28,9 @@
 #include "test/unit/certs.h"
 #include "test/unit/proxy/rig_config.h"
 
-#define RIG_ALPN       SLICE_LITERAL("\x0doutrigger-tcp")
+#ifndef RIG_ALPN /* the names that are offered and accepted */
+#define RIG_ALPN SLICE_LITERAL("\x0doutrigger-tcp")
+#endif
 #define RIG_PATIENCE_S 60 /* sanitizers on a busy machine */
 #define RIG_WORKERS    4
 
