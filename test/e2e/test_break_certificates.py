@@ -54,6 +54,8 @@ def test_a_client_with_a_wrong_certificate_does_not_reach_the_application(scene)
                    f"{what} to be told")
         event = api.proxy.events("connection_refused")[-1]
         assert event["reason"] == "peer_rejected" and event["error"], (what, event)
+        if what in ("expired", "not yet valid"):  # as when a clock is wrong: which, must be told
+            assert what in event["error"], event
         assert event["source"].startswith(outside.ipv4)
     assert call(web, *scene[3].vip) == "api-1"
 
@@ -123,4 +125,5 @@ def test_no_byte_goes_to_a_server_with_a_wrong_certificate(scene):
                        f"{what} to be told")
             event = web.proxy.events("connection_refused")[-1]
             assert event["reason"] == "peer_rejected" and event["service"] == "demo/victim", event
+            assert what not in ("expired", "not yet valid") or what in event["error"], event
     assert not recorder.contains(SECRET), "nor in plaintext"
