@@ -27,6 +27,9 @@ class Connections:
             count(answers))
 
     def encrypt(self):
+        # Of a connection of before, only the end would be recorded.
+        wait_until(lambda: not any(pod.proxy.connections() for pod in (self.web, *self.apis)),
+                   "earlier connections to be closed")
         recorders = [pod.record() for pod in self.apis]
         name = call(self.web, *self.vip, SECRET)
         for recorder in recorders:
