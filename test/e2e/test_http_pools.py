@@ -1,4 +1,4 @@
-"""HTTP connections upstream: few, shared by what may share them, gone with what they were opened for."""
+"""HTTP connections upstream: few (of each worker), shared by what may share them, gone with what they were opened for."""
 import http.client
 import threading
 
@@ -25,7 +25,7 @@ def get(client, path="/"):
 
 def test_few_connections_carry_everything():
     with Mesh() as mesh:
-        web, apis, service = web_and_api(mesh, apis=2, app="http_echo.py", port_name="http")
+        web, apis, service = web_and_api(mesh, apis=2, app="http_echo.py", port_name="http", workers="1")
         clients = [dialled(web, service) for _ in range(8)]
         threads = [threading.Thread(target=get, args=(client, "/slow/200")) for client in clients]
         for thread in threads:
@@ -56,7 +56,7 @@ def test_few_connections_carry_everything():
 
 def test_they_go_with_their_endpoint():
     with Mesh() as mesh:
-        web, apis, service = web_and_api(mesh, apis=2, app="http_echo.py", port_name="http")
+        web, apis, service = web_and_api(mesh, apis=2, app="http_echo.py", port_name="http", workers="1")
         client = dialled(web, service)
         wait_until(lambda: get(client) == 200 and len(pools(web.proxy)) == 2, "both to be used")
         slow = dialled(web, service), dialled(web, service)
@@ -72,7 +72,7 @@ def test_they_go_with_their_endpoint():
 
 def test_a_dead_endpoint_costs_no_request():
     with Mesh() as mesh:
-        web, apis, service = web_and_api(mesh, apis=2, app="http_echo.py", port_name="http")
+        web, apis, service = web_and_api(mesh, apis=2, app="http_echo.py", port_name="http", workers="1")
         client = dialled(web, service)
         wait_until(lambda: get(client) == 200 and len(pools(web.proxy)) == 2, "both to be used")
         apis[1].proxy.kill()  # nobody has told the controller
@@ -83,7 +83,7 @@ def test_a_dead_endpoint_costs_no_request():
 def test_old_connections_are_replaced_and_no_request_notices():
     with Mesh() as mesh:
         web, apis, service = web_and_api(mesh, app="http_echo.py", port_name="http",
-                                         pool_max_age="200ms")
+                                         pool_max_age="200ms", workers="1")
         proxies = web.proxy, apis[0].proxy
 
         def opened():
@@ -98,7 +98,7 @@ def test_old_connections_are_replaced_and_no_request_notices():
 def test_a_cap_is_waited_for_and_too_many_do_not_wait():
     with Mesh() as mesh:
         web, apis, service = web_and_api(mesh, app="http_echo.py", port_name="http",
-                                         pool_max_connections="1", pool_max_pending="2")
+                                         pool_max_connections="1", pool_max_pending="2", workers="1")
         api, clients = apis[0], [dialled(web, service) for _ in range(3)]
         assert get(clients[0]) == 200  # between the proxies there is room for all from here on
         for client in clients:
@@ -121,7 +121,7 @@ def test_a_cap_is_waited_for_and_too_many_do_not_wait():
 def test_who_waits_for_too_long_is_told():
     with Mesh() as mesh:
         web, apis, service = web_and_api(mesh, app="http_echo.py", port_name="http",
-                                         pool_max_connections="1", connect_timeout="300ms")
+                                         pool_max_connections="1", connect_timeout="300ms", workers="1")
         first, second = dialled(web, service), dialled(web, service)
         first.request("GET", "/hang")
         apis[0].apps[0].wait_for_log("request GET /hang")
