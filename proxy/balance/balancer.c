@@ -26,6 +26,7 @@ struct learned {
     uint64_t updated_ns;
     uint32_t open;
     uint64_t chosen, failed;
+    uint64_t leaving_until_ns; /* 0: it has not said that it goes */
 };
 
 struct balanced {
@@ -225,25 +226,30 @@ static bool is_tried(const struct balanced *balanced, struct balanced *const *tr
  * fits. */
 static struct balanced *balancer_draw(struct balancer *balancer, const uint32_t *set, uint32_t n,
                                       struct balanced *const *tried, size_t n_tried,
-                                      const struct balanced *other)
+                                      const struct balanced *other, uint64_t now_ns)
 {
     uint32_t start = (uint32_t)balancer_random(balancer, n);
+    struct balanced *leaving = NULL;
     for (uint32_t i = 0; i < n; i++) {
         struct balanced *balanced = &balancer->current->list[set[(start + i) % n]];
-        if (balanced != other && !is_tried(balanced, tried, n_tried))
+        if (balanced == other || is_tried(balanced, tried, n_tried))
+            continue;
+        if (balanced->learned->leaving_until_ns <= now_ns)
             return balanced;
+        if (!leaving)
+            leaving = balanced;
     }
-    return NULL;
+    return other ? NULL : leaving;
 }
 
 static struct balanced *balancer_choose(struct balancer *balancer, const uint32_t *set, uint32_t n,
                                         struct balanced *const *tried, size_t n_tried,
                                         uint64_t now_ns)
 {
-    struct balanced *first = balancer_draw(balancer, set, n, tried, n_tried, NULL);
+    struct balanced *first = balancer_draw(balancer, set, n, tried, n_tried, NULL, now_ns);
     if (!first)
         return NULL;
-    struct balanced *second = balancer_draw(balancer, set, n, tried, n_tried, first);
+    struct balanced *second = balancer_draw(balancer, set, n, tried, n_tried, first, now_ns);
     return second ? balancer_cheaper(balancer, first, second, now_ns) : first;
 }
 
@@ -301,6 +307,15 @@ void balanced_give(struct balanced *balanced)
     assert(balanced->learned->open > 0);
     balanced->learned->open--;
     generation_drop(balanced->generation);
+}
+
+void balancer_leaving(struct balancer *balancer, const struct sockaddr_any *address,
+                      uint64_t now_ns)
+{
+    struct generation *current = balancer->current;
+    for (size_t i = 0; i < current->endpoints->n; i++)
+        if (addr_eq(&current->list[i].endpoint->addr, address))
+            current->list[i].learned->leaving_until_ns = now_ns + BALANCER_LEAVING_MS * NS_PER_MS;
 }
 
 size_t balancer_views(const struct balancer *balancer, struct balanced_view *views, size_t max)

@@ -14,7 +14,8 @@
  * fast with a time constant of 10 s, in which it also decays. A connect failure counts as a latency
  * of the connect
  * timeout, so that what fails fast does not attract connections. UNHEALTHY endpoints are used only
- * when no healthy one is left to try, DRAINING ones never.
+ * when no healthy one is left to try, DRAINING ones never, and those that say themselves that they
+ * go (balancer_leaving()) when no other healthy one is.
  */
 #ifndef OUTRIGGER_PROXY_BALANCE_BALANCER_H
 #define OUTRIGGER_PROXY_BALANCE_BALANCER_H
@@ -51,6 +52,15 @@ const struct endpoint *balanced_endpoint(const struct balanced *balanced);
 void balanced_connected(struct balanced *balanced, uint64_t latency_ns, uint64_t now_ns);
 void balanced_failed(struct balanced *balanced, uint64_t penalty_ns, uint64_t now_ns);
 void balanced_give(struct balanced *balanced);
+
+/*
+ * The endpoint has said that it goes. For BALANCER_LEAVING_MS it is used only where a healthy one
+ * that stays cannot be: a pod that has gone for good is taken out by the controller long before,
+ * one whose proxy was only restarted is wanted again.
+ */
+#define BALANCER_LEAVING_MS 10000
+void balancer_leaving(struct balancer *balancer, const struct sockaddr_any *address,
+                      uint64_t now_ns);
 
 /* For the admin pages. */
 struct balanced_view {

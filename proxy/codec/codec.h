@@ -77,6 +77,7 @@ struct codec {
     void *owner;
     struct codec_shared *shared;
     struct conn conn;
+    bool is_leaving;     /* client: the peer has said that it goes (GOAWAY) */
     uint64_t n_requests; /* so far */
     uint64_t active_ns;  /* the last time that anything came or went */
     uint64_t bytes_read, bytes_written;

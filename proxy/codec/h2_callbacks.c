@@ -238,7 +238,7 @@ static int on_settings(struct h2_session *session)
 
 static int on_goaway(struct h2_session *session, const nghttp2_goaway *goaway)
 {
-    session->is_goaway_seen = session->is_room_due = true;
+    session->is_goaway_seen = session->is_room_due = session->codec.is_leaving = true;
     if (goaway->error_code != NGHTTP2_NO_ERROR)
         snprintf(session->detail, sizeof(session->detail), "the peer sent GOAWAY with %s",
                  nghttp2_http2_strerror(goaway->error_code));

@@ -79,6 +79,14 @@ struct endpoints *balancers_choose(const struct service *service, const struct s
     return snapshot_endpoints(snapshot, slice_str(backend->endpoints));
 }
 
+void balancers_leaving(struct balancers *balancers, const struct sockaddr_any *address,
+                       uint64_t now_ns)
+{
+    for (enum balance kind = 0; kind < BALANCE_KINDS; kind++)
+        MAP_EACH(entry, &balancers->by_name[kind])
+            balancer_leaving(entry->value, address, now_ns);
+}
+
 static void follow_kind(struct balancers *balancers, struct map *by_name,
                         const struct snapshot *snapshot)
 {

@@ -33,6 +33,10 @@ struct endpoints *balancers_choose(const struct service *service,
 /* Brings all up to date. Connections that use an endpoint keep it until they end. */
 void balancers_follow(struct balancers *balancers, const struct snapshot *snapshot);
 
+/* Who is at the address has said that it goes: the others are to be asked, while there are any. */
+void balancers_leaving(struct balancers *balancers, const struct sockaddr_any *address,
+                       uint64_t now_ns);
+
 struct json_t;
 struct json_t *balancers_describe(const struct balancers *balancers); /* new reference or NULL */
 

@@ -173,12 +173,28 @@ static void conn_learn_room(struct pool_conn *conn, unsigned room, size_t n_stre
             total < STREAMS_MAX_EXPECTED ? (uint32_t)total : STREAMS_MAX_EXPECTED;
 }
 
+/*
+ * A proxy says GOAWAY when its pod goes, which may be long before the controller tells: other
+ * endpoints are better from now on. Servers outside of the mesh say it also to connections that
+ * they find old.
+ */
+static void conn_tell_leaving(struct pool_conn *conn)
+{
+    const struct pool_key *key = &conn->pool->key;
+    if (*key->identity)
+        balancers_leaving(&conn->pool->pools->workspace->balancers, &key->address, clock_now_ns());
+}
+
 void pool_conn_sort(struct pool_conn *conn)
 {
     if (!conn->codec || conn->state >= POOL_CONN_DRAINING)
         return;
     unsigned room = codec_room(conn->codec);
     size_t n_streams = codec_n_streams(conn->codec);
+    if (conn->codec->is_leaving && !conn->is_leaving) {
+        conn->is_leaving = true;
+        conn_tell_leaving(conn);
+    }
     enum pool_conn_state to = POOL_CONN_FULL;
     if (room)
         to = n_streams ? POOL_CONN_ACTIVE : POOL_CONN_IDLE;

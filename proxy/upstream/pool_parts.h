@@ -23,6 +23,7 @@ enum pool_conn_state {
 };
 
 struct pool_conn {
+    bool is_leaving;  /* the peer has said that it goes, and the balancers know */
     struct list node; /* in pool->conns[state] */
     struct pool *pool;
     enum pool_conn_state state;

@@ -252,6 +252,36 @@ static void health_decides_first(void **state)
     balancer_free(b);
 }
 
+/* Before what is unhealthy, behind all that stays; forgotten after a while. */
+static void who_leaves_comes_last(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {1, 1, HEALTH_HEALTHY}, {2, 1, HEALTH_HEALTHY}, {3, 1, HEALTH_UNHEALTHY}, {.host = 0}};
+    struct balancer *b = balancer(rows, 5);
+    struct sockaddr_any address = balancer_endpoints(b)->list[0].addr;
+    uint64_t now_ns = NS_PER_SEC;
+    unsigned n_first = 0;
+    balancer_leaving(b, &address, now_ns);
+    for (int i = 0; i < 100; i++) {
+        struct balanced *tried[2];
+        tried[0] = balancer_take(b, NULL, 0, now_ns);
+        assert_int_equal(host_of(tried[0]), 2);
+        tried[1] = balancer_take(b, tried, 1, now_ns);
+        assert_int_equal(host_of(tried[1]), 1);
+        balanced_give(tried[0]);
+        balanced_give(tried[1]);
+    }
+    now_ns += BALANCER_LEAVING_MS * NS_PER_MS;
+    for (int i = 0; i < 100; i++) {
+        struct balanced *taken = balancer_take(b, NULL, 0, now_ns);
+        n_first += host_of(taken) == 1;
+        balanced_give(taken);
+    }
+    assert_in_range(n_first, 20, 80);
+    balancer_free(b);
+}
+
 static void each_is_tried_once(void **state)
 {
     (void)state;
@@ -344,6 +374,7 @@ int main(void)
         cmocka_unit_test(what_fails_fast_does_not_attract),
         cmocka_unit_test(one_success_after_a_failure_helps),
         cmocka_unit_test(health_decides_first),
+        cmocka_unit_test(who_leaves_comes_last),
         cmocka_unit_test(each_is_tried_once),
         cmocka_unit_test(an_update_keeps_what_was_learned),
         cmocka_unit_test(a_seed_makes_it_repeatable),
