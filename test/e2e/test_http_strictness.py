@@ -1,13 +1,16 @@
 """What HTTP/1.1 and HTTP/2 forbid is refused, and what is let through two readers cannot see differently.
 
-The rows are in http_rows.py. Each is sent three ways: to the inbound listener (permissive, in plaintext, from
+The rows are in http_rows.py and h2_rows.py. Each is sent three ways: to the inbound listener (permissive, in plaintext, from
 outside), to the outbound one towards a pod of the mesh, and towards one that is not. Behind each listens a recorder
 that believes nothing: it must see exactly the requests that were accepted, each as one clear message.
 """
 import pytest
 
+import h2_rows
+from h2_peer import Peer
 from http_rows import ROWS, get
 from mesh import Mesh, wait_until
+from mesh.h2_recorder import H2Recorder
 from mesh.http_recorder import HttpRecorder
 from mesh.raw_http import answers, ask
 
@@ -16,24 +19,35 @@ WAYS = "inbound", "outbound", "stray"
 
 
 class Scene:
+    """Pods api and stray, HTTP/1.1 at their port 8080 and HTTP/2 at 8082."""
+
     def __init__(self, mesh):
         self.web, self.outside = mesh.pod("web"), mesh.node("outside")
         self.recorders, self.services = {}, {}
         for name, proxy in (("api", True), ("stray", False)):
-            self.services[name] = mesh.service(name, {"http": (80, 8080)})
-            pod = mesh.pod(f"{name}-1", ports={"http": 8080}, proxy=proxy)
-            self.recorders[name] = HttpRecorder(pod, 8080)
-            mesh.on_close(self.recorders[name].close)
+            self.services[name] = mesh.service(name, {"http": (8080, 8080), "h2c": (8082, 8082)})
+            pod = mesh.pod(f"{name}-1", ports={"http": 8080, "h2c": 8082}, proxy=proxy)
+            for port, kind in ((8080, HttpRecorder), (8082, H2Recorder)):
+                self.recorders[name, port] = recorder = kind(pod, port)
+                mesh.on_close(recorder.close)
             if proxy:
                 self.api = pod
+        for way in WAYS:
+            wait_until(lambda: self._answers(way), f"{way} to answer")
+        for recorder in self.recorders.values():
+            recorder.take()
 
-    def connect(self, way):
+    def _answers(self, way):
+        with self.connect(way, 8080) as client:
+            return answers(ask(client, AFTER))[0].status == 200 and Peer(self.connect(way, 8082)).ask(path="/") == 200
+
+    def connect(self, way, port):
         if way == "inbound":
-            return self.outside.connect(self.api.ipv4, 8080)
-        return self.web.connect(*self.services["api" if way == "outbound" else "stray"].vip)
+            return self.outside.connect(self.api.ipv4, port)
+        return self.web.connect(self.services["api" if way == "outbound" else "stray"].ipv4, port)
 
-    def recorder(self, way):
-        return self.recorders["stray" if way == "stray" else "api"]
+    def recorder(self, way, port):
+        return self.recorders["stray" if way == "stray" else "api", port]
 
 
 @pytest.fixture(scope="module", name="scene")
@@ -58,13 +72,49 @@ def outcomes(row):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_http1(scene, row, way):
-    recorder = scene.recorder(way)
-    with scene.connect(way) as client:
+    recorder = scene.recorder(way, 8080)
+    with scene.connect(way, 8080) as client:
         data = ask(client, row.data + AFTER)
     seen = recorder.take()
     statuses = [answer.status for answer in answers(data, [request.method for request in seen])]
     assert ([str(request) for request in seen], statuses) in list(outcomes(row)), row.rfc
     if row.expected == [str(request) for request in seen[:1]]:
+        for name in row.lacks:
+            assert seen[0].get(name) is None, name
+        for name, value in row.has:
+            assert seen[0].all(name) == [value]
+
+
+def h2_outcome(peer, row):
+    """REFUSED, CONNECTION or "accepted"; whatever it is, only that stream suffers of REFUSED."""
+    stream = peer.new_id()
+    peer.send(row.frames(stream))
+    peer.wait(lambda: stream in peer.ended or stream in peer.resets or peer.goaways, "what becomes of it")
+    if peer.goaways:
+        peer.wait_ended()
+        return h2_rows.CONNECTION
+    assert peer.ask(path="/after") == 200
+    if stream in peer.resets or peer.statuses[stream] in (400, 431):
+        return h2_rows.REFUSED
+    assert peer.statuses[stream] == 200
+    return "accepted"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("row", h2_rows.ROWS, ids=str)
+def test_http2(scene, row, way):
+    recorder = scene.recorder(way, 8082)
+    peer = Peer(scene.connect(way, 8082))
+    try:
+        outcome = h2_outcome(peer, row)
+    finally:
+        peer.close()
+    seen = recorder.take()
+    requests = [str(request) for request in seen if request.target != "/after"]
+    what = requests[0] if outcome == "accepted" and len(requests) == 1 else outcome
+    assert what in (row.expected if isinstance(row.expected, tuple) else (row.expected,)), row.rfc
+    assert requests == ([] if outcome in (h2_rows.REFUSED, h2_rows.CONNECTION) else [what])
+    if outcome == "accepted":
         for name in row.lacks:
             assert seen[0].get(name) is None, name
         for name, value in row.has:
