@@ -194,6 +194,16 @@ static bool is_listening(const struct h2_session *session, const struct h2_strea
     return session->told == stream && stream->is_owned;
 }
 
+/*
+ * What was refused has no end: the other side would take it for whole before the reset comes. What
+ * had come whole when the connection was lost has one.
+ */
+static bool has_end(const struct h2_stream *stream)
+{
+    return stream->in == H2_IN_ENDED &&
+           (stream->cut == STREAM_CUT_NONE || stream->cut == STREAM_CUT_CONNECTION);
+}
+
 /* Held bytes, as long as the owner takes them. False: it is not listening any more. */
 static bool tell_held(struct h2_stream *stream)
 {
@@ -204,7 +214,7 @@ static bool tell_held(struct h2_stream *stream)
     bool listens = true;
     while (listens && taken.len && !stream->is_paused) {
         struct slice data = queue_first(&taken);
-        bool is_end = data.len == taken.len && stream->in == H2_IN_ENDED && !stream->trailers_due;
+        bool is_end = data.len == taken.len && has_end(stream) && !stream->trailers_due;
         stream->stream.is_received = is_end;
         stream->stream.events->on_data(&stream->stream, data, is_end);
         h2_session_released(session, data.len);
@@ -223,8 +233,7 @@ static bool tell_held(struct h2_stream *stream)
 static bool tell_end(struct h2_stream *stream)
 {
     struct h2_session *session = stream->session;
-    if (stream->is_paused || stream->held.len || stream->in != H2_IN_ENDED ||
-        stream->stream.is_received)
+    if (stream->is_paused || stream->held.len || !has_end(stream) || stream->stream.is_received)
         return true;
     stream->stream.is_received = true;
     if (stream->trailers_due)

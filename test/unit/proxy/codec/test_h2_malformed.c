@@ -102,6 +102,27 @@ static void test_malformed_trailers(void **state)
     }
 }
 
+/* The application that is reached only now must not take what was held for the whole request. */
+static void test_malformed_trailers_behind_held_data(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    put_headers(&rig, 1, false, POST);
+    rig_send(&rig);
+    stream_pause(rig.streams[0]);
+    put_data(&rig, 1, 4, false);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "1:POST http://a/\n");
+    put_headers(&rig, 1, true, "host=b");
+    stream_resume(rig.streams[0]);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "1:data 4\n1:reset protocol_error\n");
+    assert_string_equal(rig_frames(&rig), "RST 1 1\n");
+    stream_close(rig.streams[0], STREAM_CUT_CANCELLED);
+    rig_end(&rig);
+}
+
 static char *many_fields(const char *beginning, const char *field, size_t n)
 {
     size_t size = strlen(beginning) + n * (strlen(field) + 1) + 1;
@@ -188,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_malformed_requests),
         cmocka_unit_test(test_a_line_of_its_own_cannot_be_smuggled),
         cmocka_unit_test(test_malformed_trailers),
+        cmocka_unit_test(test_malformed_trailers_behind_held_data),
         cmocka_unit_test(test_large_heads_are_answered),
         cmocka_unit_test(test_header_bomb),
         cmocka_unit_test(test_continuation_flood),
