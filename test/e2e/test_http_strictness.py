@@ -1,11 +1,12 @@
 """What HTTP/1.1 and HTTP/2 forbid is refused, and what is let through two readers cannot see differently.
 
-The rows are in http_rows.py and h2_rows.py. Each is sent three ways: to the inbound listener (permissive, in plaintext, from
+The rows are in http_rows.py, h2_rows.py and answer_rows.py. Each is sent three ways: to the inbound listener (permissive, in plaintext, from
 outside), to the outbound one towards a pod of the mesh, and towards one that is not. Behind each listens a recorder
 that believes nothing: it must see exactly the requests that were accepted, each as one clear message.
 """
 import pytest
 
+import answer_rows
 import h2_rows
 from h2_peer import Peer
 from http_rows import ROWS, get
@@ -15,6 +16,7 @@ from mesh.http_recorder import HttpRecorder
 from mesh.raw_http import answers, ask
 
 AFTER = get("/after", b"Connection: close")
+ANSWERS = {f"/row/{number}": row.data for number, row in enumerate(answer_rows.ROWS)}
 WAYS = "inbound", "outbound", "stray"
 
 
@@ -27,8 +29,8 @@ class Scene:
         for name, proxy in (("api", True), ("stray", False)):
             self.services[name] = mesh.service(name, {"http": (8080, 8080), "h2c": (8082, 8082)})
             pod = mesh.pod(f"{name}-1", ports={"http": 8080, "h2c": 8082}, proxy=proxy)
-            for port, kind in ((8080, HttpRecorder), (8082, H2Recorder)):
-                self.recorders[name, port] = recorder = kind(pod, port)
+            for port, recorder in ((8080, HttpRecorder(pod, 8080, ANSWERS)), (8082, H2Recorder(pod, 8082))):
+                self.recorders[name, port] = recorder
                 mesh.on_close(recorder.close)
             if proxy:
                 self.api = pod
@@ -119,6 +121,26 @@ def test_http2(scene, row, way):
             assert seen[0].get(name) is None, name
         for name, value in row.has:
             assert seen[0].all(name) == [value]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("number", range(len(answer_rows.ROWS)), ids=lambda number: answer_rows.ROWS[number].name)
+def test_answers(scene, number, way):
+    """POST, which is never asked twice, where the method does not matter."""
+    row = answer_rows.ROWS[number]
+    method = b"POST" if row.method == b"GET" else row.method
+    with scene.connect(way, 8080) as client:
+        data = ask(client, get(f"/row/{number}", b"Content-Length: 0", method=method) + AFTER)
+    assert b"smuggled" not in data
+    assert [str(request) for request in scene.recorder(way, 8080).take()][0] == f"{method.decode()} /row/{number} 0"
+    try:
+        first, *others = answers(data, [method.decode()])
+    except EOFError:
+        assert answer_rows.BAD in row.expected, row.rfc
+        return
+    got = answer_rows.BAD if first.status == 502 else (first.status, first.body)
+    assert got in row.expected, row.rfc
+    assert [(other.status, other.body) for other in others] == [(200, b"GET /after 0\n")]
 
 
 def test_nothing_else_came_through(scene):

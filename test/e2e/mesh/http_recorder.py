@@ -104,7 +104,9 @@ class _Reader:
 class HttpRecorder:
     """Listens in a node's namespace. Use it as a context manager, or close() it."""
 
-    def __init__(self, node, port):
+    def __init__(self, node, port, answers=None):
+        """`answers` are bytes by target: after them the connection ends."""
+        self._answers = answers or {}
         self._lock = threading.Lock()
         self._seen, self.problems, self.kept = [], [], []
         with node.net.entered():
@@ -141,6 +143,10 @@ class HttpRecorder:
         reader.body(request)
         with self._lock:
             self._seen.append(request)
+        if request.target in self._answers:
+            sock.sendall(self._answers[request.target])
+            sock.shutdown(socket.SHUT_WR)
+            raise EOFError
         body = f"{request}\n".encode("latin-1")
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
         sock.sendall(head if request.method == "HEAD" else head + body)
