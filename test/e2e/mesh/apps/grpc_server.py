@@ -25,7 +25,7 @@ class Everything(grpc.GenericRpcHandler):
     def service(self, call):
         def answer(message, context):
             self.has_come.set()
-            print(f"call {call.method}", flush=True)
+            print(f"call {call.method}\n", end="", flush=True)  # one write, from several threads
             time.sleep(int(dict(context.invocation_metadata()).get("takes", 0)) / 1000)
             return f"{self.prefix}{call.method} ".encode() + message
         return grpc.unary_unary_rpc_method_handler(answer)

@@ -9,6 +9,7 @@ import argparse
 import json
 import signal
 import struct
+import sys
 import threading
 from concurrent import futures
 
@@ -82,6 +83,12 @@ def spans(request):
                        "flags": one(span, 16, 0), "resource": resource, "scope": scope}
 
 
+def tell(lines):
+    """In one write: print() makes a second one of the line's end, and calls come in several threads."""
+    sys.stdout.write(lines)
+    sys.stdout.flush()
+
+
 class Receiver(grpc.GenericRpcHandler):
     def __init__(self, answers):
         self.answers = answers
@@ -94,10 +101,9 @@ class Receiver(grpc.GenericRpcHandler):
         if answer == "reject":  # partial_success = 1 {rejected_spans = 1, error_message = 2}
             return b"\x0a\x08\x08\x01\x12\x04full"
         if answer != "OK":
-            print(f"refused with {answer}", flush=True)
+            tell(f"refused with {answer}\n")
             context.abort(grpc.StatusCode[answer], "not now")
-        for span in spans(request):
-            print(json.dumps({"event": "span", **span}), flush=True)
+        tell("".join(json.dumps({"event": "span", **span}) + "\n" for span in spans(request)))
         return b""
 
 
