@@ -23,8 +23,9 @@ DEB_TEST  := libcmocka-dev python3 python3-pytest python3-yaml python3-grpcio py
              clang-format git
 # Go builds h2spec and peers for the tests (test/go); a toolchain that is there already is used.
 DEB_TEST  += python3-h2 python3-websockets nghttp2-client $(if $(shell command -v go),,golang-go)
-# haproxy, nginx: the peers that the benchmarks compare with.    linux-perf: where the time goes.
-DEB_BENCH := haproxy nginx openssl
+# haproxy, nginx: they read what the proxy writes, and must see the same requests in it; the benchmarks compare with them.
+DEB_TEST  += haproxy nginx
+DEB_BENCH := openssl
 DEB_FUZZ  := clang libclang-rt-14-dev
 
 ifdef BORINGSSL
