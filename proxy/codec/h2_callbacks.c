@@ -57,6 +57,7 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, vo
     (void)h2;
     struct h2_session *session = context;
     bool is_last = frame->flags & NGHTTP2_FLAG_END_STREAM;
+    session->received_type = frame->type;
     if (!h2_session_is_alive(session))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (frame->type == NGHTTP2_HEADERS && !h2_session_judge(session, (uint32_t)frame->stream_id))
@@ -343,10 +344,12 @@ static int on_goaway_sent(struct h2_session *session, const nghttp2_goaway *goaw
              goaway->opaque_data_len ? ": " : "",
              (int)(goaway->opaque_data_len < 80 ? goaway->opaque_data_len : 80),
              goaway->opaque_data_len ? (const char *)goaway->opaque_data : "");
-    h2_session_fail(session,
-                    goaway->error_code == NGHTTP2_ENHANCE_YOUR_CALM ? REASON_GLITCHES
-                                                                    : REASON_MALFORMED,
-                    goaway->error_code, detail);
+    /* Beyond its own limit of resets nghttp2 says INTERNAL_ERROR. */
+    bool is_flood = goaway->error_code == NGHTTP2_ENHANCE_YOUR_CALM ||
+                    (goaway->error_code == NGHTTP2_INTERNAL_ERROR &&
+                     session->received_type == NGHTTP2_RST_STREAM);
+    h2_session_fail(session, is_flood ? REASON_GLITCHES : REASON_MALFORMED, goaway->error_code,
+                    detail);
     return 0;
 }
 

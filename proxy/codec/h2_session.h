@@ -71,6 +71,7 @@ struct h2_session {
     size_t lingered_bytes;
     bool is_room_due;
     bool is_goaway_seen;
+    uint8_t received_type; /* of the latest frame */
     bool is_freed; /* codec_free() was called; owners still have streams */
 };
 

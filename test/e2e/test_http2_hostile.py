@@ -8,7 +8,7 @@ import time
 import pytest
 
 from h2_peer import (CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS,
-                     PADDED, PING, PRIORITY, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, Peer,
+                     INTERNAL_ERROR, PADDED, PING, PRIORITY, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, Peer,
                      frame, literal, number, request)
 from mesh import IS_SANITIZED, Mesh, wait_until
 from xds import TlsRelay, certify
@@ -221,7 +221,8 @@ def test_rapid_reset(scene, side):
             if not peer.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, request(path="/slow")),
                              number(RST_STREAM, stream, 8)) or peer.goaways:
                 break
-        assert peer.goaways == [ENHANCE_YOUR_CALM], peer
+        # nghttp2, which counts where a proxy speaks for many, calls it an error of its own.
+        assert set(peer.goaways) <= {ENHANCE_YOUR_CALM, INTERNAL_ERROR} and peer.goaways, peer
         asked = inbound_requests(scene) - before - len(peer.neighbour.statuses)
     # Who comes through a proxy of the mesh is ended there; a proxy itself may reset for many clients.
     assert asked < 1000 if side == "outbound" else asked < 12000
