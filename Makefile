@@ -25,6 +25,8 @@ DEB_TEST  := libcmocka-dev python3 python3-pytest python3-yaml python3-grpcio py
 DEB_TEST  += python3-h2 python3-websockets nghttp2-client $(if $(shell command -v go),,golang-go)
 # haproxy, nginx: they read what the proxy writes, and must see the same requests in it; the benchmarks compare with them.
 DEB_TEST  += haproxy nginx
+# Most of a test's time is waiting for the timeout that it is about: several files run side by side.
+DEB_TEST  += python3-pytest-xdist
 DEB_BENCH := openssl
 DEB_FUZZ  := clang libclang-rt-14-dev
 
@@ -247,8 +249,11 @@ build-fuzz/test/fuzz/%.live: build-fuzz/test/fuzz/%.o build-fuzz/libcommon.a bui
 # h2spec: HTTP/2 conformance.
 GO_PROGRAMS := h2spec=github.com/summerwind/h2spec/cmd/h2spec peer=outrigger/test/peer
 
-test-e2e: all $(TEST_PROGRAMS) ## the end-to-end tests alone; T=name picks some
-	OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) -m pytest -q -p no:cacheprovider test/e2e $(if $(T),-k "$(T)")
+# Each in namespaces of its own; the hash seed is fixed, or they would not agree on what the tests are.
+JOBS ?= 4
+test-e2e: all $(TEST_PROGRAMS) ## the end-to-end tests alone; T=name picks some, JOBS=1 takes one after the other
+	PYTHONHASHSEED=0 OUTRIGGER_BUILD=$(BUILD) test/with-namespaces $(PYTHON) -m pytest -q -p no:cacheprovider \
+	    -n $(JOBS) --dist loadfile test/e2e $(if $(T),-k "$(T)")
 
 test: deps ## build, then unit tests, fuzz corpora and end-to-end tests (SAN=1, SAN=thread: sanitized)
 	@$(MAKE) --no-print-directory test-unit test-fuzz

@@ -72,7 +72,7 @@ struct h2_session {
     bool is_room_due;
     bool is_goaway_seen;
     uint8_t received_type; /* of the latest frame */
-    bool is_freed; /* codec_free() was called; owners still have streams */
+    bool is_freed;         /* codec_free() was called; owners still have streams */
 };
 
 static inline struct h2_session *h2_session_of(struct codec *codec)
