@@ -1,8 +1,11 @@
 #include "proxy/telemetry/span.h"
 
+#include <assert.h>
+
+#include "common/options.h"
 #include "proto/otlp.pb-c.h"
 
-#define ATTRIBUTES_MAX 24
+#define ATTRIBUTES_MAX 32 /* more than are ever added */
 #define FLAG_SAMPLED   1
 
 /* One span while it is being written: on the stack, nothing is allocated. */
@@ -26,6 +29,7 @@ static char *clean(char to[SPAN_VALUE_MAX + 1], struct slice text)
 
 static Outrigger__Otlp__AnyValue *add(struct writing *w, const char *key)
 {
+    assert(w->span.n_attributes < ATTRIBUTES_MAX);
     size_t i = w->span.n_attributes++;
     outrigger__otlp__key_value__init(&w->keys[i]);
     outrigger__otlp__any_value__init(&w->values[i]);
@@ -53,6 +57,24 @@ static void add_number(struct writing *w, const char *key, int64_t number)
     value->int_value = number;
 }
 
+/* "host:port", "[v6]:port" or a host alone; the conventions want host and port apart. */
+static void add_address(struct writing *w, const char *address, const char *port, struct slice text)
+{
+    struct err err;
+    uint64_t number = 0;
+    size_t len = text.len;
+    while (len > 0 && text.ptr[len - 1] != ':' && text.ptr[len - 1] != ']')
+        len--;
+    struct slice after = slice_sub(text, len, text.len);
+    if (len > 0 && text.ptr[len - 1] == ':' && option_parse_uint(after, 1, 65535, &number, &err))
+        text = slice_sub(text, 0, len - 1);
+    if (slice_starts_with(text, SLICE_LITERAL("[")) && slice_ends_with(text, SLICE_LITERAL("]")))
+        text = slice_sub(text, 1, text.len - 2);
+    add_text(w, address, text);
+    if (number)
+        add_number(w, port, (int64_t)number);
+}
+
 /* "package.Service/Method" of a gRPC path. */
 static void add_rpc(struct writing *w, const struct request_facts *facts)
 {
@@ -71,7 +93,9 @@ static void add_http(struct writing *w, const struct request_facts *facts)
 {
     add_text(w, "http.request.method", facts->method);
     add_text(w, "url.path", facts->path);
-    add_text(w, "server.address", facts->authority);
+    /* The application's own side is never TLS that we could look into. */
+    add_text(w, "url.scheme", SLICE_LITERAL("http"));
+    add_address(w, "server.address", "server.port", facts->authority);
     if (facts->status)
         add_number(w, "http.response.status_code", facts->status);
     if (facts->retries)
@@ -87,8 +111,8 @@ static void add_mesh(struct writing *w, const struct request_facts *facts)
     bool is_h2 = strcmp(facts->protocol, "h2") == 0;
     add_text(w, "network.protocol.name", SLICE_LITERAL("http"));
     add_text(w, "network.protocol.version", is_h2 ? SLICE_LITERAL("2") : SLICE_LITERAL("1.1"));
-    add_text(w, "client.address", slice_str(facts->source));
-    add_text(w, "network.peer.address", slice_str(facts->endpoint));
+    add_address(w, "client.address", "client.port", slice_str(facts->source));
+    add_address(w, "network.peer.address", "network.peer.port", slice_str(facts->endpoint));
     add_text(w, "outrigger.direction", slice_str(direction_name(facts->direction)));
     add_text(w, "outrigger.service", slice_str(facts->service));
     add_text(w, "outrigger.source_identity", slice_str(facts->source_identity));
@@ -103,6 +127,19 @@ static bool is_error(const struct request_facts *facts)
 {
     unsigned first = facts->direction == DIRECTION_OUTBOUND ? 400 : 500;
     return *facts->reason || facts->status == 0 || facts->status >= first || facts->grpc_status > 0;
+}
+
+/* What failures are grouped by: the reason where it is ours, else the status. */
+static void add_error(struct writing *w, const struct request_facts *facts)
+{
+    char status[16] = "_OTHER";
+    int code = facts->grpc_status > 0 ? facts->grpc_status : (int)facts->status;
+    if (code)
+        snprintf(status, sizeof(status), "%d", code);
+    add_text(w, "error.type", slice_str(*facts->reason ? facts->reason : status));
+    w->status.code = OUTRIGGER__OTLP__STATUS_CODE__STATUS_CODE_ERROR;
+    w->status.message = (char *)(uintptr_t)facts->reason;
+    w->span.status = &w->status;
 }
 
 bool span_encode(const struct request_facts *facts, struct buf *out)
@@ -128,11 +165,8 @@ bool span_encode(const struct request_facts *facts, struct buf *out)
     if (facts->is_grpc)
         add_rpc(&w, facts);
     add_mesh(&w, facts);
-    if (is_error(facts)) {
-        w.status.code = OUTRIGGER__OTLP__STATUS_CODE__STATUS_CODE_ERROR;
-        w.status.message = (char *)(uintptr_t)facts->reason;
-        w.span.status = &w.status;
-    }
+    if (is_error(facts))
+        add_error(&w, facts);
     size_t len = outrigger__otlp__span__get_packed_size(&w.span);
     char *room = buf_room(out, len);
     if (!room)

@@ -36,6 +36,7 @@ struct trace_export {
     char *namespace, *pod, *service;
     struct batch next, sending; /* `sending` is kept until it is answered */
     struct grpc_call *call;
+    uint64_t n_refused; /* of `sending`, by a receiver that took the rest */
     unsigned attempt;
     bool is_finishing;
     void (*done)(void *context);
@@ -82,10 +83,12 @@ static void finish_if_done(struct trace_export *export)
     done(export->context);
 }
 
-/* The batch is through, one way or another. */
+/* The batch is through, one way or another; each of its spans is counted once. */
 static void end_batch(struct trace_export *export, _Atomic uint64_t *counter)
 {
-    count(counter, export->sending.n);
+    count(counter, export->sending.n - export->n_refused);
+    count(&export->n_rejected, export->n_refused);
+    export->n_refused = 0;
     atomic_fetch_sub(&export->n_waiting, export->sending.n);
     batch_clear(&export->sending);
     export->attempt = 0;
@@ -106,8 +109,7 @@ static void on_message(void *context, struct grpc_call *call, struct slice messa
     if (n > 0) {
         LOG_LIMITED(LOG_WARN, "spans_rejected", LOG_I("spans", n),
                     LOG_S("error", response->partial_success->error_message));
-        count(&export->n_rejected,
-              (uint64_t)n < export->sending.n ? (uint64_t)n : export->sending.n);
+        export->n_refused = (uint64_t)n < export->sending.n ? (uint64_t)n : export->sending.n;
     }
     wire_free(response);
 }
@@ -129,6 +131,7 @@ static void on_end(void *context, struct grpc_call *call, const struct grpc_stat
         end_batch(export, &export->n_sent);
         return;
     }
+    export->n_refused = 0; /* the status has the last word */
     LOG_LIMITED(LOG_WARN, "spans_not_sent", LOG_SL("error", status->message),
                 LOG_S("status", grpc_code_name(status->code)), LOG_I("spans", export->sending.n));
     if (!may_try_again(status->code) || ++export->attempt >= ATTEMPTS || export->is_finishing)

@@ -50,12 +50,62 @@ static void test_an_http_request(void **state)
     assert_int_equal(span->end_time_unix_nano, 1001500000);
     assert_string_equal(text(span, "http.request.method"), "GET");
     assert_string_equal(text(span, "url.path"), "/api/users");
+    assert_string_equal(text(span, "client.address"), "10.0.0.1");
+    assert_int_equal(attribute(span, "client.port")->int_value, 1234);
     assert_string_equal(text(span, "outrigger.reason"), "no_endpoints");
     assert_int_equal(attribute(span, "http.response.status_code")->int_value, 503);
     assert_null(attribute(span, "outrigger.policy"));
     assert_int_equal(span->status->code, OUTRIGGER__OTLP__STATUS_CODE__STATUS_CODE_ERROR);
     assert_string_equal(span->status->message, "no_endpoints");
     outrigger__otlp__span__free_unpacked(span, NULL);
+}
+
+static void test_addresses_are_told_without_their_ports(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *authority, *host;
+        int64_t port;
+    } cases[] = {
+        {"api", "api", 0},           {"api:80", "api", 80}, {"[fd00::1]:8080", "fd00::1", 8080},
+        {"[fd00::1]", "fd00::1", 0}, {"api:", "api:", 0},   {"api:99999", "api:99999", 0},
+        {"api:x", "api:x", 0},       {":80", "", 80},       {"10.0.0.1:1", "10.0.0.1", 1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct request_facts facts = some_facts;
+        facts.authority = slice_str(cases[i].authority);
+        Outrigger__Otlp__Span *span = encode(&facts);
+        const Outrigger__Otlp__AnyValue *port = attribute(span, "server.port");
+        assert_string_equal(text(span, "server.address"), cases[i].host);
+        assert_int_equal(port ? port->int_value : 0, cases[i].port);
+        outrigger__otlp__span__free_unpacked(span, NULL);
+    }
+}
+
+static void test_what_failures_are_grouped_by(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reason, *type;
+        unsigned status;
+        int grpc_status;
+    } cases[] = {
+        {"no_endpoints", "no_endpoints", 503, -1},
+        {"", "500", 500, -1},
+        {"", "14", 200, 14},
+        {"", "_OTHER", 0, -1},
+        {"", "", 200, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct request_facts facts = some_facts;
+        facts.reason = cases[i].reason;
+        facts.status = cases[i].status;
+        facts.grpc_status = cases[i].grpc_status;
+        Outrigger__Otlp__Span *span = encode(&facts);
+        assert_string_equal(text(span, "error.type"), cases[i].type);
+        assert_int_equal(span->status != NULL, *cases[i].type != '\0');
+        outrigger__otlp__span__free_unpacked(span, NULL);
+    }
 }
 
 static void test_a_grpc_call(void **state)
@@ -138,6 +188,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_http_request),
+        cmocka_unit_test(test_addresses_are_told_without_their_ports),
+        cmocka_unit_test(test_what_failures_are_grouped_by),
         cmocka_unit_test(test_a_grpc_call),
         cmocka_unit_test(test_what_a_client_chose_is_made_harmless),
         cmocka_unit_test(test_a_whole_request),
