@@ -20,7 +20,6 @@
 #define RETRY_MIN_MS   1000
 #define RETRY_MAX_MS   30000
 #define SPAN_BYTES_MAX (16u << 10)
-#define BATCH_BYTES    (2u << 20)
 
 /* One call's spans, or those that will be. */
 struct batch {
@@ -67,7 +66,7 @@ static void wait_ms(struct trace_export *export, uint64_t ms)
 static void batch_clear(struct batch *batch)
 {
     buf_fini(&batch->spans);
-    buf_init(&batch->spans, BATCH_BYTES);
+    buf_init(&batch->spans, TRACE_BATCH_BYTES);
     batch->n = 0;
 }
 
@@ -146,7 +145,7 @@ static bool start_call(struct trace_export *export)
     const struct span_resource resource = {export->service ? export->service : export->pod,
                                            export->namespace, export->pod, OUTRIGGER_VERSION};
     struct buf request;
-    buf_init(&request, BATCH_BYTES + 8192);
+    buf_init(&request, TRACE_BATCH_BYTES + 8192);
     bool is_ok = span_encode_request(&resource, buf_slice(&export->sending.spans), &request);
     export->call =
         is_ok ? grpc_call_start(export->channel, EXPORT_PATH, &handlers, export, CALL_MS) : NULL;
@@ -192,7 +191,7 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 static void take_span(struct trace_export *export, struct slice bytes)
 {
     /* Room for the tag as well, or half a field would be left behind. */
-    bool has_room = buf_len(&export->next.spans) + bytes.len + 16 <= BATCH_BYTES;
+    bool has_room = buf_len(&export->next.spans) + bytes.len + 16 <= TRACE_BATCH_BYTES;
     if (export->is_finishing || !has_room ||
         !span_append_field(&export->next.spans, SPAN_FIELD, bytes)) {
         count(&export->n_dropped, 1);
@@ -247,6 +246,7 @@ static void on_finish(evutil_socket_t fd, short what, void *arg)
         grpc_call_cancel(export->call);
     export->call = NULL;
     count(&export->n_failed, export->sending.n + export->next.n);
+    atomic_fetch_sub(&export->n_waiting, export->sending.n + export->next.n);
     batch_clear(&export->sending);
     batch_clear(&export->next);
     finish_if_done(export);
@@ -293,8 +293,8 @@ struct trace_export *trace_export_new(struct event_base *base, struct mailbox *b
     }
     export->base = base;
     export->box = box;
-    buf_init(&export->next.spans, BATCH_BYTES);
-    buf_init(&export->sending.spans, BATCH_BYTES);
+    buf_init(&export->next.spans, TRACE_BATCH_BYTES);
+    buf_init(&export->sending.spans, TRACE_BATCH_BYTES);
     if (export_start(export, options, err))
         return export;
     trace_export_free(export);

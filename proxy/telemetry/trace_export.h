@@ -1,9 +1,10 @@
 /*
  * Sends spans to an OpenTelemetry receiver: opentelemetry.proto.collector.trace.v1.TraceService
  * over gRPC. Workers serialize their spans and post them to the main thread, which sends what a
- * second, or TRACE_BATCH_SPANS, brought together, one call at a time. Everything is bounded: spans
- * beyond TRACE_QUEUE_SPANS are dropped and counted, and so is a batch that the receiver did not
- * take after some attempts. No request ever waits for it.
+ * second, or TRACE_BATCH_SPANS, brought together, one call at a time; what comes meanwhile goes
+ * with the next. Everything is bounded: spans beyond TRACE_QUEUE_SPANS, or beyond TRACE_BATCH_BYTES
+ * in one call, are dropped and counted, and so is a batch that the receiver did not take after some
+ * attempts. No request ever waits for it.
  */
 #ifndef OUTRIGGER_PROXY_TELEMETRY_TRACE_EXPORT_H
 #define OUTRIGGER_PROXY_TELEMETRY_TRACE_EXPORT_H
@@ -13,8 +14,9 @@
 #include "common/mailbox.h"
 #include "proxy/telemetry/request_facts.h"
 
-#define TRACE_QUEUE_SPANS 4096 /* between a request's end and the receiver's answer */
-#define TRACE_BATCH_SPANS 512
+#define TRACE_QUEUE_SPANS 4096       /* between a request's end and the receiver's answer */
+#define TRACE_BATCH_SPANS 512        /* are not kept any longer, unless a call is under way */
+#define TRACE_BATCH_BYTES (2u << 20) /* half of what receivers take (gRPC's default: 4 MiB) */
 
 struct trace_export;
 
