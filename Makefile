@@ -119,7 +119,7 @@ PROXY_SRC := $(addprefix proxy/, \
     codec/h2_server.c codec/h2_client.c codec/h2_session.c codec/h2_callbacks.c codec/h2_stream.c \
     codec/h2_sender.c codec/h2_times.c codec/h2_head.c codec/h2_glitch.c codec/h2_past.c codec/h2_frames.c codec/h2_memory.c \
     codec/output.c codec/queue.c codec/slabs.c \
-    telemetry/label_text.c telemetry/telemetry.c telemetry/request_reason.c telemetry/request_stats.c \
+    telemetry/label_text.c telemetry/flow_labels.c telemetry/telemetry.c telemetry/request_reason.c telemetry/request_stats.c \
     telemetry/metrics.c telemetry/request_metrics.c telemetry/trace_context.c \
     telemetry/request_facts.c telemetry/request_filter.c telemetry/access_log.c telemetry/tap.c \
     telemetry/span.c telemetry/trace_export.c \

@@ -5,8 +5,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/spiffe.h"
 #include "proxy/request.h"
+#include "proxy/telemetry/flow_labels.h"
 
 const char *downstream_source_identity(const struct downstream *downstream)
 {
@@ -27,79 +27,51 @@ static const char *downstream_tls(const struct downstream *downstream)
 
 /* ---- counting, logging ---- */
 
-static const char *identity_namespace(const char *identity, char *text, size_t size)
-{
-    struct spiffe_id id;
-    struct err err;
-    text[0] = '\0';
-    if (identity[0] && spiffe_parse(slice_str(identity), &id, &err))
-        snprintf(text, size, "%.*s", SLICE_ARG(id.namespace));
-    return text;
-}
-
-struct label_memory {
-    char source_namespace[256], destination_namespace[256];
-};
-
-/* Outbound, of a connection as a whole, nothing is said of the other end: `endpoint` is NULL. */
-static struct flow_labels downstream_labels(const struct downstream *downstream,
-                                            const struct endpoint *endpoint, const char *service,
-                                            struct label_memory *memory)
+static struct flow_known downstream_known(const struct downstream *downstream,
+                                          const struct endpoint *endpoint,
+                                          const struct service *service)
 {
     const struct workspace *workspace = downstream->workspace;
-    const struct workload *workload = workspace->snapshot->workload;
-    bool is_inbound = downstream->direction == DIRECTION_INBOUND;
-    const char *own = workload ? workload->workload : "";
-    struct flow_labels labels = {
+    return (struct flow_known){
         .direction = downstream->direction,
+        .own_identity = workspace->identity,
+        .workload = workspace->snapshot->workload,
         .source_identity = downstream_source_identity(downstream),
-        .source_workload = is_inbound ? "" : own,
-        .destination_identity = is_inbound ? workspace->identity
-                                : endpoint ? endpoint->identity
-                                           : "",
-        .destination_workload = is_inbound ? own
-                                : endpoint ? endpoint->workload
-                                           : "",
+        .endpoint = endpoint,
         .service = service,
         .tls = downstream_tls(downstream),
         .policy = "",
     };
-    labels.source_namespace = identity_namespace(labels.source_identity, memory->source_namespace,
-                                                 sizeof(memory->source_namespace));
-    labels.destination_namespace =
-        service[0] && downstream->service
-            ? downstream->service->namespace
-            : identity_namespace(labels.destination_identity, memory->destination_namespace,
-                                 sizeof(memory->destination_namespace));
-    return labels;
 }
 
+/* Outbound nothing is said of the other end: it is another one for each request. */
 static struct flow_stats *downstream_flow(const struct downstream *downstream)
 {
-    struct label_memory memory;
-    struct flow_labels labels =
-        downstream_labels(downstream, NULL, service_name(downstream), &memory);
+    const struct flow_known known = downstream_known(downstream, NULL, downstream->service);
+    struct flow_namespaces namespaces;
+    struct flow_labels labels = flow_labels_of(&known);
+    flow_labels_add_namespaces(&labels, &known, &namespaces);
     return telemetry_flow(downstream->workspace->telemetry, &labels);
 }
 
 struct request_peers *downstream_peers(struct downstream *downstream,
-                                       const struct endpoint *endpoint, const char *service)
+                                       const struct endpoint *endpoint,
+                                       const struct service *service)
 {
     const struct workspace *workspace = downstream->workspace;
-    bool is_inbound = downstream->direction == DIRECTION_INBOUND;
-    const struct workload *workload = workspace->snapshot->workload;
-    struct label_memory memory;
+    const struct flow_known known = downstream_known(downstream, endpoint, service);
+    struct flow_namespaces namespaces;
+    struct flow_labels labels = flow_labels_of(&known);
     if (downstream->peers_generation != workspace->snapshot->generation) {
         downstream->peers_generation = workspace->snapshot->generation;
         request_peers_forget(&downstream->peers);
     }
-    const char *identity = is_inbound ? workspace->identity : endpoint ? endpoint->identity : "";
-    const char *name =
-        is_inbound ? (workload ? workload->workload : "") : (endpoint ? endpoint->workload : "");
-    struct request_peers *peers = request_peers_cached(&downstream->peers, identity, name, service);
+    struct request_peers *peers =
+        request_peers_cached(&downstream->peers, labels.destination_identity,
+                             labels.destination_workload, labels.service);
     if (peers)
         return peers;
-    struct flow_labels labels = downstream_labels(downstream, endpoint, service, &memory);
+    flow_labels_add_namespaces(&labels, &known, &namespaces);
     return request_peers_find(workspace->telemetry, &labels, &downstream->peers);
 }
 

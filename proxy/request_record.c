@@ -8,19 +8,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proxy/telemetry/access_log.h"
+#include "proxy/telemetry/flow_labels.h"
 #include "proxy/telemetry/tap.h"
 #include "proxy/telemetry/trace_export.h"
 
 static const char *version_name(enum http_version version)
 {
     return version == HTTP_2 ? "h2" : version == HTTP_1_1 ? "http/1.1" : "http/1.0";
-}
-
-static const char *request_destination_identity(const struct request *request)
-{
-    if (request_is_inbound(request))
-        return request->workspace->identity;
-    return request->endpoint ? request->endpoint->identity : "";
 }
 
 static const char *request_service_name(const struct request *request)
@@ -76,9 +70,8 @@ static void request_count(const struct request *request, uint64_t now_ns)
         seen.trace_id = request->trace.trace_id;
         seen.wall_ms = clock_wall_ms();
     }
-    request_stats_count(
-        telemetry, downstream_peers(downstream, request->endpoint, request_service_name(request)),
-        &seen);
+    request_stats_count(telemetry,
+                        downstream_peers(downstream, request->endpoint, request->service), &seen);
 }
 
 /* All that is told; texts that are made for it are in `source` and `trace_id`. */
@@ -112,7 +105,8 @@ static struct request_facts request_facts_of(const struct request *request, uint
         .destination = downstream->destination_text,
         .service = request_service_name(request),
         .endpoint = endpoint ? endpoint->addr_text : "",
-        .destination_identity = request_destination_identity(request),
+        .destination_identity = flow_destination_identity(downstream->direction,
+                                                          request->workspace->identity, endpoint),
         .protocol = version_name(request->head->version),
         .upstream_protocol = request->up_protocol,
         .policy = request->policy,

@@ -4,11 +4,10 @@
 #include "proxy/tunnel_parts.h"
 
 #include <jansson.h>
-#include <stdio.h>
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/spiffe.h"
+#include "proxy/telemetry/flow_labels.h"
 
 const char *tunnel_step_name(enum tunnel_step step)
 {
@@ -38,47 +37,25 @@ const char *tunnel_source_identity(const struct tunnel *tunnel)
 
 const char *tunnel_destination_identity(const struct tunnel *tunnel)
 {
-    if (tunnel->direction == DIRECTION_INBOUND)
-        return tunnel->workspace->identity;
-    return tunnel->endpoint ? tunnel->endpoint->identity : "";
-}
-
-/* The namespace in a SPIFFE ID, copied; "" when it has none. */
-static const char *identity_namespace(const char *identity, char *text, size_t size)
-{
-    struct spiffe_id id;
-    struct err err;
-    text[0] = '\0';
-    if (identity[0] && spiffe_parse(slice_str(identity), &id, &err))
-        snprintf(text, size, "%.*s", SLICE_ARG(id.namespace));
-    return text;
+    return flow_destination_identity(tunnel->direction, tunnel->workspace->identity,
+                                     tunnel->endpoint);
 }
 
 static struct flow_stats *tunnel_flow(struct tunnel *tunnel)
 {
-    char source_namespace[256], destination_namespace[256];
-    const struct workload *workload = tunnel->workload;
-    const struct endpoint *endpoint = tunnel->endpoint;
-    bool is_inbound = tunnel->direction == DIRECTION_INBOUND;
-    const char *own_workload = workload ? workload->workload : "";
-    struct flow_labels labels = {
+    const struct flow_known known = {
         .direction = tunnel->direction,
+        .own_identity = tunnel->workspace->identity,
+        .workload = tunnel->workload,
         .source_identity = tunnel_source_identity(tunnel),
-        .source_workload = is_inbound ? "" : own_workload,
-        .destination_identity = tunnel_destination_identity(tunnel),
-        .destination_workload = is_inbound ? own_workload
-                                : endpoint ? endpoint->workload
-                                           : "",
-        .service = tunnel->service && tunnel->service->is_known ? tunnel->service->name : "",
+        .endpoint = tunnel->endpoint,
+        .service = tunnel->service,
         .tls = tunnel_tls(tunnel),
         .policy = tunnel->policy,
     };
-    labels.source_namespace =
-        identity_namespace(labels.source_identity, source_namespace, sizeof(source_namespace));
-    labels.destination_namespace = identity_namespace(
-        labels.destination_identity, destination_namespace, sizeof(destination_namespace));
-    if (!is_inbound && labels.service[0])
-        labels.destination_namespace = tunnel->service->namespace;
+    struct flow_namespaces namespaces;
+    struct flow_labels labels = flow_labels_of(&known);
+    flow_labels_add_namespaces(&labels, &known, &namespaces);
     return telemetry_flow(tunnel->workspace->telemetry, &labels);
 }
 
