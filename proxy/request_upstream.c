@@ -91,12 +91,18 @@ void request_set_ticket(struct request *request)
     request->ticket.on_failed = on_failed;
 }
 
+/* As slow as can be, for the balancer: or what fails fast would look like what answers fast. */
+static void request_blame_endpoint(struct request *request)
+{
+    attempts_failed(&request->attempts, request_connect_timeout_ms(request) * NS_PER_MS,
+                    clock_now_ns());
+}
+
 /* This attempt has failed, before anything was sent: the next endpoint, or the end. */
 static enum request_step request_attempt_failed(struct request *request, enum reason reason)
 {
     request->failure = reason;
-    attempts_failed(&request->attempts, request_connect_timeout_ms(request) * NS_PER_MS,
-                    clock_now_ns());
+    request_blame_endpoint(request);
     bool is_ours = reason == REASON_NO_DESCRIPTORS || reason == REASON_NO_MEMORY ||
                    reason == REASON_NO_CERTIFICATE || reason == REASON_DRAINED;
     if (is_ours || !request->endpoint) /* another endpoint would not help, or there is none */
@@ -179,6 +185,13 @@ static enum request_reason reason_of_cut(enum stream_cut cut)
     }
 }
 
+/* All that would have to be sent is there, and it was not sent too often already. */
+static bool request_has_another_try(const struct request *request)
+{
+    return request_replay_is_whole(request) &&
+           request->n_retries < request->workspace->settings->connect_attempts;
+}
+
 /*
  * Does it do no harm? It does none where the server has certainly not begun. HTTP/1.1 rarely tells:
  * there it must be a request that may be asked twice, and is, once.
@@ -186,8 +199,7 @@ static enum request_reason reason_of_cut(enum stream_cut cut)
 static bool request_may_be_sent_again(const struct request *request, enum stream_cut cut)
 {
     bool is_certain = request->up_protocol[1] == '2' || cut == STREAM_CUT_REFUSED;
-    return request_replay_is_whole(request) &&
-           request->n_retries < request->workspace->settings->connect_attempts &&
+    return request_has_another_try(request) &&
            (is_certain || (!request->has_raced && is_idempotent(request->method)));
 }
 
@@ -210,8 +222,7 @@ void request_send_again(struct request *request, bool is_elsewhere)
     stream_close(request->up, STREAM_CUT_CANCELLED);
     request->up = NULL;
     if (is_elsewhere && request_has_others(request)) {
-        attempts_failed(&request->attempts, request_connect_timeout_ms(request) * NS_PER_MS,
-                        clock_now_ns());
+        request_blame_endpoint(request);
         request_resume_at(request, REQUEST_BALANCE);
     } else {
         request_resume_at(request, REQUEST_CONNECT);
@@ -225,8 +236,7 @@ void request_send_again(struct request *request, bool is_elsewhere)
 static bool request_may_be_asked_elsewhere(const struct request *request, enum stream_cut cut)
 {
     return cut == STREAM_CUT_CONNECTION && !request->has_raced && request_has_others(request) &&
-           is_idempotent(request->method) && request_replay_is_whole(request) &&
-           request->n_retries < request->workspace->settings->connect_attempts;
+           request_has_another_try(request) && is_idempotent(request->method);
 }
 
 void request_up_failed(struct request *request, enum stream_cut cut, bool is_unprocessed)
@@ -241,9 +251,7 @@ void request_up_failed(struct request *request, enum stream_cut cut, bool is_unp
         request_send_again(request, true);
         return;
     }
-    /* Or what fails fast would look like what answers fast. */
-    attempts_failed(&request->attempts, request_connect_timeout_ms(request) * NS_PER_MS,
-                    clock_now_ns());
+    request_blame_endpoint(request);
     request_set_detail(request, stream_cut_word(cut));
     request_answer(request, reason_of_cut(cut));
 }
@@ -263,9 +271,7 @@ bool request_was_refused(struct request *request, const struct head *head)
     const struct field *said = NULL;
     if (request->endpoint && request->endpoint->identity[0])
         said = head_find_name(head, REQUEST_REASON_FIELD);
-    if (!said || !request_replay_is_whole(request) || !request->endpoints ||
-        request->attempts.n >= request->endpoints->n ||
-        request->n_retries >= request->workspace->settings->connect_attempts)
+    if (!said || !request_has_another_try(request) || !request_has_others(request))
         return false;
     for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
         if (slice_eq_str(said->value, request_reason_word(passing[i])))
