@@ -12,11 +12,16 @@
 #define NS_PER_MS  1000000ull
 #define NS_PER_SEC 1000000000ull
 
-static inline uint64_t clock_now_ns(void)
+static inline uint64_t clock_read_ns(clockid_t clock)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(clock, &ts);
     return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static inline uint64_t clock_now_ns(void)
+{
+    return clock_read_ns(CLOCK_MONOTONIC);
 }
 
 /*
@@ -25,9 +30,7 @@ static inline uint64_t clock_now_ns(void)
  */
 static inline uint64_t clock_coarse_ns(void)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+    return clock_read_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 /* Seconds since the epoch. */
@@ -36,20 +39,16 @@ static inline int64_t clock_wall_sec(void)
     return (int64_t)time(NULL);
 }
 
-/* Milliseconds since the epoch. */
-static inline uint64_t clock_wall_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / NS_PER_MS;
-}
-
 /* Nanoseconds since the epoch. */
 static inline uint64_t clock_wall_ns(void)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+    return clock_read_ns(CLOCK_REALTIME);
+}
+
+/* Milliseconds since the epoch. */
+static inline uint64_t clock_wall_ms(void)
+{
+    return clock_wall_ns() / NS_PER_MS;
 }
 
 /* For libevent's timers. */

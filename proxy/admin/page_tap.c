@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "common/options.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/pages.h"
 #include "proxy/telemetry/tap.h"
@@ -45,12 +46,11 @@ static bool on_line(void *context, struct slice line)
 
 static bool set_limit(struct watcher *watcher, const char *text, struct err *err)
 {
-    char *end;
-    unsigned long long limit = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || limit < 1 || limit > LIMIT_MAX)
-        return err_set(err, "limit: \"%.64s\" is no number of lines (1-%d)", text, LIMIT_MAX);
-    watcher->left = limit;
-    return true;
+    struct err ignored;
+    if (watcher->left > 0)
+        return err_set(err, "limit: is there twice");
+    return option_parse_uint(slice_str(text), 1, LIMIT_MAX, &watcher->left, &ignored) ||
+           err_set(err, "limit: \"%.64s\" is no number of lines (1-%d)", text, LIMIT_MAX);
 }
 
 static bool read_query(struct watcher *watcher, struct err *err)
@@ -58,8 +58,6 @@ static bool read_query(struct watcher *watcher, struct err *err)
     const char *name, *value;
     request_filter_init(&watcher->filter);
     for (size_t i = 0; admin_request_query_at(watcher->request, i, &name, &value); i++) {
-        if (admin_request_param(watcher->request, name) != value)
-            return err_set(err, "%.64s: is there twice", name);
         const char *kept = arena_text(&watcher->arena, slice_str(value));
         if (!kept)
             return err_set(err, "out of memory");

@@ -7,20 +7,28 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const names[] = {"direction", "method",  "path",         "status", "reason",
-                                    "identity",  "service", "min-duration", "sample"};
+enum condition {
+    CONDITION_DIRECTION,
+    CONDITION_METHOD,
+    CONDITION_PATH,
+    CONDITION_STATUS,
+    CONDITION_REASON,
+    CONDITION_IDENTITY,
+    CONDITION_SERVICE,
+    CONDITION_MIN_DURATION,
+    CONDITION_SAMPLE,
+};
+static const char *const names[] = {
+    [CONDITION_DIRECTION] = "direction", [CONDITION_METHOD] = "method",
+    [CONDITION_PATH] = "path",           [CONDITION_STATUS] = "status",
+    [CONDITION_REASON] = "reason",       [CONDITION_IDENTITY] = "identity",
+    [CONDITION_SERVICE] = "service",     [CONDITION_MIN_DURATION] = "min-duration",
+    [CONDITION_SAMPLE] = "sample",
+};
 
 void request_filter_init(struct request_filter *filter)
 {
     *filter = (struct request_filter){.share = TRACE_ALL};
-}
-
-bool request_filter_knows(const char *name)
-{
-    for (size_t i = 0; i < COUNT(names); i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
 }
 
 static bool set_direction(struct request_filter *filter, const char *value, struct err *err)
@@ -61,28 +69,8 @@ static bool set_text(const char **text, const char *name, const char *value, str
     return *value || err_set(err, "%s: empty", name);
 }
 
-bool request_filter_add(struct request_filter *filter, const char *name, const char *value,
-                        struct err *err)
+static bool fail_name(const char *name, struct err *err)
 {
-    if (strcmp(name, "direction") == 0)
-        return set_direction(filter, value, err);
-    if (strcmp(name, "status") == 0)
-        return set_status(filter, value, err);
-    if (strcmp(name, "min-duration") == 0)
-        return set_duration(filter, value, err);
-    if (strcmp(name, "sample") == 0)
-        return trace_parse_ratio(slice_str(value), &filter->share) ||
-               err_set(err, "sample: \"%.64s\" is no share (0-1)", value);
-    if (strcmp(name, "method") == 0)
-        return set_text(&filter->method, name, value, err);
-    if (strcmp(name, "path") == 0)
-        return set_text(&filter->path, name, value, err);
-    if (strcmp(name, "reason") == 0)
-        return set_text(&filter->reason, name, value, err);
-    if (strcmp(name, "identity") == 0)
-        return set_text(&filter->identity, name, value, err);
-    if (strcmp(name, "service") == 0)
-        return set_text(&filter->service, name, value, err);
     const char *nearest = option_nearest(slice_str(name), names, COUNT(names));
     if (nearest)
         return err_set(err, "\"%.64s\" is no condition; did you mean \"%s\"?", name, nearest);
@@ -90,6 +78,41 @@ bool request_filter_add(struct request_filter *filter, const char *name, const c
                    "\"%.64s\" is no condition: expected direction, method, path, status, reason, "
                    "identity, service, min-duration or sample",
                    name);
+}
+
+bool request_filter_add(struct request_filter *filter, const char *name, const char *value,
+                        struct err *err)
+{
+    size_t which = 0;
+    while (which < COUNT(names) && strcmp(name, names[which]) != 0)
+        which++;
+    if (which == COUNT(names))
+        return fail_name(name, err);
+    if (filter->given & 1u << which)
+        return err_set(err, "%s: is there twice", name);
+    filter->given |= 1u << which;
+    switch ((enum condition)which) {
+    case CONDITION_DIRECTION:
+        return set_direction(filter, value, err);
+    case CONDITION_METHOD:
+        return set_text(&filter->method, name, value, err);
+    case CONDITION_PATH:
+        return set_text(&filter->path, name, value, err);
+    case CONDITION_STATUS:
+        return set_status(filter, value, err);
+    case CONDITION_REASON:
+        return set_text(&filter->reason, name, value, err);
+    case CONDITION_IDENTITY:
+        return set_text(&filter->identity, name, value, err);
+    case CONDITION_SERVICE:
+        return set_text(&filter->service, name, value, err);
+    case CONDITION_MIN_DURATION:
+        return set_duration(filter, value, err);
+    case CONDITION_SAMPLE:
+        return trace_parse_ratio(slice_str(value), &filter->share) ||
+               err_set(err, "sample: \"%.64s\" is no share (0-1)", value);
+    }
+    return false;
 }
 
 bool request_filter_parse(struct request_filter *filter, struct slice query, struct arena *arena,
@@ -100,13 +123,9 @@ bool request_filter_parse(struct request_filter *filter, struct slice query, str
     if (!form_parse(&form, arena, query))
         return err_set(err, "\"%.*s\" is not written as the query of a URL: a=b&c=d",
                        SLICE_ARG(slice_sub(query, 0, 200)));
-    for (size_t i = 0; i < form.n; i++) {
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(form.params[i].name, form.params[j].name) == 0)
-                return err_set(err, "%.64s: is there twice", form.params[i].name);
+    for (size_t i = 0; i < form.n; i++)
         if (!request_filter_add(filter, form.params[i].name, form.params[i].value, err))
             return false;
-    }
     return true;
 }
 

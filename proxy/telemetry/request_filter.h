@@ -21,6 +21,7 @@
 #include "proxy/telemetry/request_facts.h"
 
 struct request_filter {
+    unsigned given; /* bit set of the conditions that were added */
     bool has_direction;
     enum direction direction;
     unsigned status_first, status_last;                      /* 0: any */
@@ -32,12 +33,9 @@ struct request_filter {
 /* Lets everything through. */
 void request_filter_init(struct request_filter *filter);
 
-/* Is there a condition of that name? */
-bool request_filter_knows(const char *name);
-
 /*
  * Adds a condition. `value` must live as long as the filter. False with `err` naming the condition
- * and what was expected.
+ * and what was expected; also for one that is there already.
  */
 bool request_filter_add(struct request_filter *filter, const char *name, const char *value,
                         struct err *err) MUST_USE;
