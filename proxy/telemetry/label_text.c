@@ -28,6 +28,13 @@ void label_text_add(struct label_text *text, const char *name, const char *value
     text_byte(text, '"');
 }
 
+void label_text_overflow(struct label_text *text, const char *direction)
+{
+    label_text_init(text);
+    label_text_add(text, "direction", direction);
+    label_text_add(text, "overflow", "true");
+}
+
 char *label_text_copy(const struct label_text *text)
 {
     return strndup(text->bytes, text->len);

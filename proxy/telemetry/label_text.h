@@ -33,6 +33,9 @@ static inline struct slice label_text_slice(const struct label_text *text)
     return slice_of(text->bytes, text->len);
 }
 
+/* The labels of what is counted together beyond a ceiling: the direction, and overflow="true". */
+void label_text_overflow(struct label_text *text, const char *direction);
+
 /* A copy with a NUL at the end, for free(); NULL when memory is short. */
 char *label_text_copy(const struct label_text *text);
 

@@ -336,9 +336,7 @@ struct request_peers *request_peers_find(struct telemetry_shard *shard,
 static struct request_stats *overflow_new(enum direction direction)
 {
     struct label_text text;
-    label_text_init(&text);
-    label_text_add(&text, "direction", direction_name(direction));
-    label_text_add(&text, "overflow", "true");
+    label_text_overflow(&text, direction_name(direction));
     return stats_new(&text);
 }
 

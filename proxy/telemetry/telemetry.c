@@ -92,9 +92,7 @@ static void shard_prepend(struct telemetry_shard *shard, struct flow_stats *flow
 static struct flow_stats *overflow_new(enum direction direction)
 {
     struct label_text text;
-    label_text_init(&text);
-    label_text_add(&text, "direction", direction_name(direction));
-    label_text_add(&text, "overflow", "true");
+    label_text_overflow(&text, direction_name(direction));
     return flow_new(label_text_slice(&text));
 }
 
