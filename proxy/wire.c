@@ -38,24 +38,53 @@ void wire_free(void *message)
         protobuf_c_message_free_unpacked(message, &allocator);
 }
 
-char *wire_text(const char *text, const char *field, struct err *err)
+/* The length of a text that may stand in logs and labels; -1 with `err`. */
+static ssize_t name_len(const char *text, const char *field, struct err *err)
 {
     size_t len = strnlen(text, WIRE_MAX_NAME_BYTES + 1);
     if (len > WIRE_MAX_NAME_BYTES) {
         err_set(err, "%s: longer than %d bytes", field, WIRE_MAX_NAME_BYTES);
-        return NULL;
+        return -1;
     }
     for (size_t i = 0; i < len; i++) {
         if (text[i] < 0x20 || text[i] > 0x7e) {
             err_set(err, "%s: byte 0x%02x at %zu is not printable ASCII", field,
                     (unsigned char)text[i], i);
-            return NULL;
+            return -1;
         }
     }
-    char *copy = strndup(text, len);
-    if (!copy)
+    return (ssize_t)len;
+}
+
+char *wire_text(const char *text, const char *field, struct err *err)
+{
+    ssize_t len = name_len(text, field, err);
+    char *copy = len < 0 ? NULL : strndup(text, (size_t)len);
+    if (len >= 0 && !copy)
         err_set(err, "%s: out of memory", field);
     return copy;
+}
+
+bool wire_copy(struct arena *arena, const char *text, size_t max, struct slice *copy,
+               const char *field, struct err *err)
+{
+    size_t len = strnlen(text, max + 1);
+    if (len > max)
+        return err_set(err, "%s: longer than %zu bytes", field, max);
+    const char *kept = arena_text(arena, slice_of(text, len));
+    *copy = slice_of(kept, len);
+    return kept || err_set(err, "%s: out of memory", field);
+}
+
+bool wire_name(struct arena *arena, const char *text, const char **copy, const char *field,
+               struct err *err)
+{
+    struct slice kept;
+    if (name_len(text, field, err) < 0 ||
+        !wire_copy(arena, text, WIRE_MAX_NAME_BYTES, &kept, field, err))
+        return false;
+    *copy = kept.ptr;
+    return true;
 }
 
 bool wire_is_namespaced(struct slice name)

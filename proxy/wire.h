@@ -8,6 +8,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
 
+#include "common/arena.h"
 #include "common/err.h"
 #include "common/slice.h"
 
@@ -31,6 +32,16 @@ void wire_free(void *message); /* NULL is fine */
  * printable ASCII, possibly empty. NULL with `err` naming `field`.
  */
 char *wire_text(const char *text, const char *field, struct err *err) MUST_USE;
+
+/*
+ * A copy in `arena`, with a NUL behind it, of what is at most `max` bytes; what they are is not
+ * looked at. False with `err` naming `field`.
+ */
+bool wire_copy(struct arena *arena, const char *text, size_t max, struct slice *copy,
+               const char *field, struct err *err) MUST_USE;
+/* As wire_text(), in `arena`. */
+bool wire_name(struct arena *arena, const char *text, const char **copy, const char *field,
+               struct err *err) MUST_USE;
 
 /* Whether it is NAMESPACE/NAME, both of them present and no further '/'. */
 bool wire_is_namespaced(struct slice name);

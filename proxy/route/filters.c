@@ -12,17 +12,6 @@
 #define LAST_STATUS  599
 #define LAST_GRPC    16
 
-static bool copy(struct arena *arena, const char *text, size_t max, struct slice *to,
-                 const char *field, struct err *err)
-{
-    size_t len = strnlen(text, max + 1);
-    if (len > max)
-        return err_set(err, "%s: longer than %zu bytes", field, max);
-    const char *kept = arena_text(arena, slice_of(text, len));
-    *to = slice_of(kept, len);
-    return kept || err_set(err, "%s: out of memory", field);
-}
-
 /* What will stand in a head must not be able to end a line of it. */
 static bool copy_value(struct arena *arena, const char *text, struct slice *to, const char *field,
                        struct err *err)
@@ -30,7 +19,7 @@ static bool copy_value(struct arena *arena, const char *text, struct slice *to, 
     for (const unsigned char *c = (const unsigned char *)text; *c; c++)
         if ((*c < 0x20 && *c != '\t') || *c == 0x7f)
             return err_set(err, "%s: byte 0x%02x cannot stand in a header", field, *c);
-    return copy(arena, text, TEXT_MAX, to, field, err);
+    return wire_copy(arena, text, TEXT_MAX, to, field, err);
 }
 
 static bool is_status(uint32_t status, const char *field, struct err *err)
@@ -48,7 +37,7 @@ static bool is_share(uint32_t millionths, const char *field, struct err *err)
 
 static bool name_fill(struct arena *arena, const char *text, struct slice *name, struct err *err)
 {
-    return copy(arena, text, TEXT_MAX, name, "name", err) &&
+    return wire_copy(arena, text, TEXT_MAX, name, "name", err) &&
            (pattern_check(PATTERN_HEADER_NAME, *name, err) || err_prefix(err, "name"));
 }
 
@@ -190,7 +179,7 @@ static bool direct_response_fill(struct direct_response *direct,
 {
     direct->status = (uint16_t)message->status;
     return is_status(message->status, "status", err) &&
-           copy(arena, message->body, BODY_MAX, &direct->body, "body", err) &&
+           wire_copy(arena, message->body, BODY_MAX, &direct->body, "body", err) &&
            copy_value(arena, message->content_type, &direct->content_type, "content_type", err);
 }
 

@@ -18,30 +18,6 @@ static bool no_memory(struct err *err)
     return err_set(err, "out of memory");
 }
 
-/* A copy; what is in it was checked, or is compared only. */
-static bool copy_text(struct routes *routes, const char *text, struct slice *copy,
-                      const char *field, struct err *err)
-{
-    size_t len = strnlen(text, TEXT_MAX + 1);
-    if (len > TEXT_MAX)
-        return err_set(err, "%s: longer than %d bytes", field, TEXT_MAX);
-    const char *kept = arena_text(&routes->arena, slice_of(text, len));
-    *copy = slice_of(kept, len);
-    return kept || err_set(err, "%s: out of memory", field);
-}
-
-/* As wire_text(), in the arena. */
-static bool copy_name(struct routes *routes, const char *text, const char **copy, const char *field,
-                      struct err *err)
-{
-    char *checked = wire_text(text, field, err);
-    if (!checked)
-        return false;
-    *copy = arena_text(&routes->arena, slice_str(checked));
-    free(checked);
-    return *copy || err_set(err, "%s: out of memory", field);
-}
-
 static bool copy_regex(const char *text, struct regex **regex, const char *field, struct err *err)
 {
     *regex = regex_new(slice_str(text), err);
@@ -51,7 +27,7 @@ static bool copy_regex(const char *text, struct regex **regex, const char *field
 static bool value_fill(struct routes *routes, struct route_value *value,
                        const Outrigger__V1__ValueMatch *message, bool is_header, struct err *err)
 {
-    if (!copy_text(routes, message->name, &value->name, "name", err))
+    if (!wire_copy(&routes->arena, message->name, TEXT_MAX, &value->name, "name", err))
         return false;
     if (value->name.len == 0)
         return err_set(err, "name: empty");
@@ -63,10 +39,10 @@ static bool value_fill(struct routes *routes, struct route_value *value,
         return true;
     case OUTRIGGER__V1__VALUE_KIND__VALUE_EXACT:
         value->kind = VALUE_EXACT;
-        return copy_text(routes, message->value, &value->value, "value", err);
+        return wire_copy(&routes->arena, message->value, TEXT_MAX, &value->value, "value", err);
     case OUTRIGGER__V1__VALUE_KIND__VALUE_REGEX:
         value->kind = VALUE_REGEX;
-        return copy_text(routes, message->value, &value->value, "value", err) &&
+        return wire_copy(&routes->arena, message->value, TEXT_MAX, &value->value, "value", err) &&
                copy_regex(message->value, &value->regex, "value", err);
     default:
         return err_set(err, "kind: %d is not known to this version", (int)message->kind);
@@ -95,7 +71,7 @@ static bool values_fill(struct routes *routes, const struct route_value **list, 
 static bool path_fill(struct routes *routes, struct route_match *match,
                       const Outrigger__V1__RouteMatch *message, struct err *err)
 {
-    if (!copy_text(routes, message->path, &match->path, "path", err))
+    if (!wire_copy(&routes->arena, message->path, TEXT_MAX, &match->path, "path", err))
         return false;
     switch ((int)message->path_kind) {
     case OUTRIGGER__V1__PATH_KIND__PATH_ANY:
@@ -125,7 +101,7 @@ static bool match_fill(struct routes *routes, struct route_match *match,
         return err_set(err, "rule: %u, and there are %zu rules", message->rule, routes->n_rules);
     match->rule = &routes->rules[message->rule];
     return path_fill(routes, match, message, err) &&
-           copy_text(routes, message->method, &match->method, "method", err) &&
+           wire_copy(&routes->arena, message->method, TEXT_MAX, &match->method, "method", err) &&
            values_fill(routes, &match->headers, &match->n_headers, message->headers,
                        message->n_headers, "headers", err) &&
            values_fill(routes, &match->query, &match->n_query, message->query, message->n_query,
@@ -190,9 +166,9 @@ static bool matches_fill(struct routes *routes, const Outrigger__V1__Service *me
 static bool backend_fill(struct routes *routes, struct route_backend *backend,
                          const Outrigger__V1__RouteBackend *message, struct err *err)
 {
-    if (!copy_name(routes, message->endpoints, &backend->endpoints, "endpoints", err) ||
-        !copy_name(routes, message->service, &backend->service, "service", err) ||
-        !copy_name(routes, message->why, &backend->why, "why", err) ||
+    if (!wire_name(&routes->arena, message->endpoints, &backend->endpoints, "endpoints", err) ||
+        !wire_name(&routes->arena, message->service, &backend->service, "service", err) ||
+        !wire_name(&routes->arena, message->why, &backend->why, "why", err) ||
         !wire_at_most(message->weight, WIRE_MAX_WEIGHT, "weight", err))
         return false;
     return filters_build(&backend->filters, message->filters, message->n_filters, &routes->arena,
@@ -261,7 +237,7 @@ static bool retry_fill(struct routes *routes, struct retry_rules *retry,
 static bool rule_fill(struct routes *routes, struct route_rule *rule,
                       const Outrigger__V1__RouteRule *message, struct err *err)
 {
-    if (!copy_name(routes, message->name, &rule->name, "name", err) ||
+    if (!wire_name(&routes->arena, message->name, &rule->name, "name", err) ||
         !wire_at_most(message->request_timeout_ms, WIRE_MAX_IDLE_MS, "request_timeout_ms", err) ||
         !wire_at_most(message->backend_timeout_ms, WIRE_MAX_IDLE_MS, "backend_timeout_ms", err))
         return false;
