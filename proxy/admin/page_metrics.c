@@ -25,6 +25,14 @@ static void add(struct samples *samples, const char *name, const char *help, boo
         .name = name, .help = help, .is_counter = is_counter, .value = value};
 }
 
+/* One of several series of the metric; those of one name must follow each other. */
+static void add_labelled(struct samples *samples, const char *name, const char *help,
+                         bool is_counter, const char *labels, double value)
+{
+    add(samples, name, help, is_counter, value);
+    samples->list[samples->n - 1].labels = labels;
+}
+
 static void add_process(struct samples *samples, int64_t started_at)
 {
     struct usage usage = usage_now();
@@ -83,13 +91,11 @@ static void add_seeing(struct samples *samples, const struct admin_sources *sour
         {"outcome=\"failed\"", counts.n_failed},
         {"outcome=\"rejected\"", counts.n_rejected},
     };
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        add(samples, "outrigger_spans_total",
-            "spans: sent; dropped, the queue being full; failed, the receiver not answering; "
-            "rejected by it",
-            true, (double)ends[i].n);
-        samples->list[samples->n - 1].labels = ends[i].labels;
-    }
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        add_labelled(samples, "outrigger_spans_total",
+                     "spans: sent; dropped, the queue being full; failed, the receiver not "
+                     "answering; rejected by it",
+                     true, ends[i].labels, (double)ends[i].n);
     add(samples, "outrigger_spans_waiting", "spans on their way to the receiver", false,
         (double)counts.n_waiting);
 }
@@ -106,11 +112,10 @@ static void add_admin(struct samples *samples, const struct admin_counts *counts
     };
     add(samples, "outrigger_admin_connections", "open on the admin port", false,
         (double)counts->n_open);
-    for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
-        add(samples, "outrigger_admin_closed_total", "connections that the admin port ended", true,
-            (double)closed[i].n);
-        samples->list[samples->n - 1].labels = closed[i].labels;
-    }
+    for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
+        add_labelled(samples, "outrigger_admin_closed_total",
+                     "connections that the admin port ended", true, closed[i].labels,
+                     (double)closed[i].n);
 }
 
 static bool render(struct buf *out, enum metrics_format format, const struct admin_sources *sources,
@@ -124,8 +129,8 @@ static bool render(struct buf *out, enum metrics_format format, const struct adm
     for (size_t i = 0; i < sources->n_workers; i++)
         shards[i] = worker_telemetry(sources->workers[i]);
     shards[sources->n_workers] = sources->telemetry;
-    add(&samples, "outrigger_build_info", "the version", false, 1);
-    samples.list[0].labels = "version=\"" OUTRIGGER_VERSION "\"";
+    add_labelled(&samples, "outrigger_build_info", "the version", false,
+                 "version=\"" OUTRIGGER_VERSION "\"", 1);
     add(&samples, "outrigger_ready", "1 when /readyz is 200", false,
         readiness_check(sources, &why) ? 1 : 0);
     add_process(&samples, sources->started_at);
