@@ -105,7 +105,7 @@ PROXY_SRC := $(addprefix proxy/, \
     main.c options.c process.c worker.c workspace.c \
     accept/listener.c accept/loop.c \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_peek.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
-    downstream.c request.c request_edit.c request_trace.c request_inbound.c request_outbound.c request_upstream.c request_replay.c \
+    downstream.c request.c request_edit.c flow_labels.c request_trace.c request_inbound.c request_outbound.c request_upstream.c request_replay.c \
     request_relay.c request_answer.c request_record.c \
     detect/client_hello.c detect/port_memory.c tls/tls_layer.c tls/mesh_handshake.c detect/protocol.c \
     route/path.c route/routes.c route/filters.c route/filter_apply.c route/match.c \
@@ -119,7 +119,7 @@ PROXY_SRC := $(addprefix proxy/, \
     codec/h2_server.c codec/h2_client.c codec/h2_session.c codec/h2_callbacks.c codec/h2_stream.c \
     codec/h2_sender.c codec/h2_times.c codec/h2_head.c codec/h2_glitch.c codec/h2_past.c codec/h2_frames.c codec/h2_memory.c \
     codec/output.c codec/queue.c codec/slabs.c \
-    telemetry/label_text.c telemetry/flow_labels.c telemetry/telemetry.c telemetry/request_reason.c telemetry/request_stats.c \
+    telemetry/label_text.c telemetry/telemetry.c telemetry/request_reason.c telemetry/request_stats.c \
     telemetry/metrics.c telemetry/request_metrics.c telemetry/trace_context.c \
     telemetry/request_facts.c telemetry/request_filter.c telemetry/access_log.c telemetry/tap.c \
     telemetry/span.c telemetry/trace_export.c \

@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proxy/request.h"
-#include "proxy/telemetry/flow_labels.h"
+#include "proxy/flow_labels.h"
 
 const char *downstream_source_identity(const struct downstream *downstream)
 {

@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proxy/telemetry/access_log.h"
-#include "proxy/telemetry/flow_labels.h"
+#include "proxy/flow_labels.h"
 #include "proxy/telemetry/tap.h"
 #include "proxy/telemetry/trace_export.h"
 

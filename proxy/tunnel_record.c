@@ -7,7 +7,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "proxy/telemetry/flow_labels.h"
+#include "proxy/flow_labels.h"
 
 const char *tunnel_step_name(enum tunnel_step step)
 {

@@ -40,6 +40,7 @@ RANKS = {
     "proxy/upstream/": 6,
     "proxy/tunnel": 7,
     "proxy/downstream": 7,
+    "proxy/flow_labels": 7,
     "proxy/request": 7,
     "proxy/worker": 7,
     "proxy/control/": 8,

@@ -2,8 +2,8 @@
  * Who talks to whom, as counters tell it (struct flow_labels), from what is known of a connection
  * or request. Pure.
  */
-#ifndef OUTRIGGER_PROXY_TELEMETRY_FLOW_LABELS_H
-#define OUTRIGGER_PROXY_TELEMETRY_FLOW_LABELS_H
+#ifndef OUTRIGGER_PROXY_FLOW_LABELS_H
+#define OUTRIGGER_PROXY_FLOW_LABELS_H
 
 #include "proxy/config/endpoints.h"
 #include "proxy/config/service.h"

@@ -1,4 +1,4 @@
-#include "proxy/telemetry/flow_labels.h"
+#include "proxy/flow_labels.h"
 
 #include <stdio.h>
 
