@@ -90,10 +90,10 @@ CONTROLLER_SRC := $(addprefix controller/, \
   $(addprefix controller/objects/, \
     yaml_node.c field.c value.c ports.c annotations.c read.c object.c \
     namespace.c service_account.c pod.c service.c endpoint_slice.c access_target.c access_policy.c \
-    traffic_policy.c keys.c store.c problems.c) \
+    traffic_policy.c route.c route_matches.c route_filters.c reference_grant.c keys.c store.c problems.c) \
   $(addprefix controller/compile/, \
     compile.c context.c effective.c pod_ports.c protocol.c workload.c access.c \
-    dialled.c endpoints.c endpoint.c conflicts.c) \
+    dialled.c routes.c endpoints.c endpoint.c conflicts.c) \
   $(addprefix controller/delta/, server.c stream.c request.c state.c cache.c response.c) \
   $(addprefix controller/, \
     state_dir.c certificate.c ca.c server_identity.c jwt.c token.c csr.c \

@@ -4,6 +4,7 @@
 
 #include "controller/objects/endpoint_slice.h"
 #include "controller/objects/pod.h"
+#include "controller/objects/route.h"
 #include "controller/objects/service.h"
 
 static const char *const kind_words[OBJECT_KINDS] = {
@@ -14,6 +15,10 @@ static const char *const kind_words[OBJECT_KINDS] = {
     [OBJECT_ENDPOINT_SLICE] = "slice",
     [OBJECT_ACCESS_POLICY] = "access",
     [OBJECT_TRAFFIC_POLICY] = "traffic",
+    [OBJECT_HTTP_ROUTE] = "httproute",
+    [OBJECT_GRPC_ROUTE] = "grpcroute",
+    [OBJECT_TCP_ROUTE] = "tcproute",
+    [OBJECT_REFERENCE_GRANT] = "grant",
 };
 
 const char *key_of_kind(char key[STORE_KEY_BYTES], enum object_kind kind)
@@ -64,6 +69,12 @@ const char *key_of_slices(char key[STORE_KEY_BYTES], const char *namespace, cons
     return key;
 }
 
+const char *key_of_routes(char key[STORE_KEY_BYTES], const char *namespace, const char *service)
+{
+    snprintf(key, STORE_KEY_BYTES, "routes/%s/%s", namespace, service);
+    return key;
+}
+
 typedef bool (*each_key)(void *context, const char *key);
 
 static bool each_of_pod(const struct pod *pod, each_key each, void *context)
@@ -89,6 +100,23 @@ static bool each_of_service(const struct service *service, each_key each, void *
     return true;
 }
 
+/* Each Service once, or the store would find the route twice. */
+static bool each_of_route(const struct route *route, each_key each, void *context)
+{
+    char key[STORE_KEY_BYTES];
+    for (size_t i = 0; i < route->n_parents; i++) {
+        const struct route_parent *parent = &route->parents[i];
+        bool is_told = !parent->is_service;
+        for (size_t before = 0; before < i && !is_told; before++)
+            is_told = route->parents[before].is_service &&
+                      strcmp(route->parents[before].name, parent->name) == 0 &&
+                      strcmp(route->parents[before].namespace, parent->namespace) == 0;
+        if (!is_told && !each(context, key_of_routes(key, parent->namespace, parent->name)))
+            return false;
+    }
+    return true;
+}
+
 bool keys_each(const struct object *object, each_key each, void *context)
 {
     char key[STORE_KEY_BYTES];
@@ -105,6 +133,10 @@ bool keys_each(const struct object *object, each_key each, void *context)
         const char *service = ((const struct endpoint_slice *)object)->service;
         return !*service || each(context, key_of_slices(key, object->namespace, service));
     }
+    case OBJECT_HTTP_ROUTE:
+    case OBJECT_GRPC_ROUTE:
+    case OBJECT_TCP_ROUTE:
+        return each_of_route((const struct route *)object, each, context);
     default:
         return true;
     }

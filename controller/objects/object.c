@@ -8,6 +8,10 @@ static const char *const kind_names[OBJECT_KINDS] = {
     [OBJECT_ENDPOINT_SLICE] = "EndpointSlice",
     [OBJECT_ACCESS_POLICY] = "AccessPolicy",
     [OBJECT_TRAFFIC_POLICY] = "TrafficPolicy",
+    [OBJECT_HTTP_ROUTE] = "HTTPRoute",
+    [OBJECT_GRPC_ROUTE] = "GRPCRoute",
+    [OBJECT_TCP_ROUTE] = "TCPRoute",
+    [OBJECT_REFERENCE_GRANT] = "ReferenceGrant",
 };
 
 const char *object_kind_name(enum object_kind kind)

@@ -8,12 +8,15 @@
 #include "controller/objects/endpoint_slice.h"
 #include "controller/objects/namespace.h"
 #include "controller/objects/pod.h"
+#include "controller/objects/reference_grant.h"
+#include "controller/objects/route.h"
 #include "controller/objects/service.h"
 #include "controller/objects/service_account.h"
 #include "controller/objects/traffic_policy.h"
 
-#define OWN_GROUP   "outrigger.dev"
-#define OWN_VERSION OWN_GROUP "/v1alpha1"
+#define GATEWAY_GROUP "gateway.networking.k8s.io"
+#define OWN_GROUP     "outrigger.dev"
+#define OWN_VERSION   OWN_GROUP "/v1alpha1"
 
 struct kind_row {
     const char *api_version;
@@ -29,6 +32,11 @@ static const struct kind_row kind_rows[OBJECT_KINDS] = {
     [OBJECT_SERVICE] = {"v1", sizeof(struct service), false, service_read},
     [OBJECT_ENDPOINT_SLICE] = {"discovery.k8s.io/v1", sizeof(struct endpoint_slice), false,
                                endpoint_slice_read},
+    [OBJECT_HTTP_ROUTE] = {GATEWAY_GROUP "/v1", sizeof(struct route), false, route_read},
+    [OBJECT_GRPC_ROUTE] = {GATEWAY_GROUP "/v1", sizeof(struct route), false, route_read},
+    [OBJECT_TCP_ROUTE] = {GATEWAY_GROUP "/v1alpha2", sizeof(struct route), false, route_read},
+    [OBJECT_REFERENCE_GRANT] = {GATEWAY_GROUP "/v1beta1", sizeof(struct reference_grant), false,
+                                reference_grant_read},
     [OBJECT_ACCESS_POLICY] = {OWN_VERSION, sizeof(struct access_policy), false, access_policy_read},
     [OBJECT_TRAFFIC_POLICY] = {OWN_VERSION, sizeof(struct traffic_policy), false,
                                traffic_policy_read},

@@ -10,8 +10,8 @@
 #include "controller/objects/object.h"
 #include "controller/objects/value.h"
 
-#define ROUTE_RULES_MAX    16  /* as the Gateway API bounds them */
-#define ROUTE_MATCHES_MAX  64  /* of a rule */
+#define ROUTE_RULES_MAX    16 /* as the Gateway API bounds them */
+#define ROUTE_MATCHES_MAX  64 /* of a rule */
 #define ROUTE_BACKENDS_MAX 16
 #define ROUTE_FILTERS_MAX  16
 #define ROUTE_PARENTS_MAX  32

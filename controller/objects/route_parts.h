@@ -1,0 +1,25 @@
+/*
+ * What the files that read a route share; nobody else includes it.
+ */
+#ifndef OUTRIGGER_CONTROLLER_OBJECTS_ROUTE_PARTS_H
+#define OUTRIGGER_CONTROLLER_OBJECTS_ROUTE_PARTS_H
+
+#include "controller/objects/route.h"
+
+/*
+ * Room for the items of a list: `*n` elements of `size` bytes, zeroed. `*n` is 0 where the list is
+ * absent, empty, too long (a complaint), or memory is short.
+ */
+void *route_list(const struct field *list, size_t max, size_t size, size_t *n);
+
+/* A header's name, in lower case; a complaint when it is none, or one that a route may not touch.
+ */
+const char *route_header_name(const struct field *field);
+/* A path for exact and prefix matches, and to put in one's place. */
+const char *route_path(const struct field *field);
+
+/* route_matches.c: `matches` of the rule. */
+void route_matches_read(const struct field *rule_field, const struct object *route,
+                        struct route_rule *rule);
+
+#endif
