@@ -93,7 +93,7 @@ CONTROLLER_SRC := $(addprefix controller/, \
     traffic_policy.c route.c route_matches.c route_filters.c reference_grant.c keys.c store.c problems.c) \
   $(addprefix controller/compile/, \
     compile.c context.c effective.c pod_ports.c protocol.c workload.c access.c \
-    dialled.c routes.c endpoints.c endpoint.c conflicts.c) \
+    dialled.c routes.c route_backends.c endpoints.c endpoint.c conflicts.c) \
   $(addprefix controller/delta/, server.c stream.c request.c state.c cache.c response.c) \
   $(addprefix controller/, \
     state_dir.c certificate.c ca.c server_identity.c jwt.c token.c csr.c \
@@ -105,10 +105,10 @@ PROXY_SRC := $(addprefix proxy/, \
     main.c options.c process.c worker.c workspace.c \
     accept/listener.c accept/loop.c \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_peek.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
-    downstream.c request.c request_edit.c flow_labels.c request_trace.c request_inbound.c request_outbound.c request_upstream.c request_replay.c \
+    downstream.c request.c request_edit.c flow_labels.c request_trace.c request_inbound.c request_outbound.c request_route.c request_filter.c request_upstream.c request_retry.c request_replay.c \
     request_relay.c request_answer.c request_record.c \
     detect/client_hello.c detect/port_memory.c tls/tls_layer.c tls/mesh_handshake.c detect/protocol.c \
-    route/path.c route/routes.c route/filters.c route/filter_apply.c route/match.c \
+    route/path.c route/routes.c route/filters.c route/filter_apply.c route/match.c route/retry_budget.c \
     policy/access.c policy/access_match.c policy/access_index.c policy/access_covers.c \
     policy/access_build.c policy/access_values.c policy/access_describe.c \
     upstream/waits.c upstream/balancers.c balance/balancer.c upstream/connect.c \
@@ -127,7 +127,7 @@ PROXY_SRC := $(addprefix proxy/, \
     control/discovery.c control/request.c control/resources.c \
     snapshot.c config/workload.c config/service.c config/endpoints.c wire.c) \
   $(addprefix proxy/admin/, \
-    admin.c gather.c html.c endpoint_json.c opaque_json.c readiness.c \
+    admin.c gather.c html.c endpoint_json.c opaque_json.c routes_json.c readiness.c \
     page_index.c page_livez.c page_readyz.c page_metrics.c page_config.c page_services.c \
     page_endpoints.c page_connections.c page_certificates.c page_policies.c page_memory.c page_tap.c \
     page_drain.c page_quit.c)

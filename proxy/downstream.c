@@ -56,11 +56,12 @@ static struct flow_stats *downstream_flow(const struct downstream *downstream)
 
 struct request_peers *downstream_peers(struct downstream *downstream,
                                        const struct endpoint *endpoint,
-                                       const struct service *service)
+                                       const struct service *service, const char *route)
 {
     const struct workspace *workspace = downstream->workspace;
-    const struct flow_known known = downstream_known(downstream, endpoint, service);
+    struct flow_known known = downstream_known(downstream, endpoint, service);
     struct flow_namespaces namespaces;
+    known.route = route;
     struct flow_labels labels = flow_labels_of(&known);
     if (downstream->peers_generation != workspace->snapshot->generation) {
         downstream->peers_generation = workspace->snapshot->generation;
@@ -68,7 +69,7 @@ struct request_peers *downstream_peers(struct downstream *downstream,
     }
     struct request_peers *peers =
         request_peers_cached(&downstream->peers, labels.destination_identity,
-                             labels.destination_workload, labels.service);
+                             labels.destination_workload, labels.service, labels.route);
     if (peers)
         return peers;
     flow_labels_add_namespaces(&labels, &known, &namespaces);

@@ -54,11 +54,12 @@ const char *downstream_source_identity(const struct downstream *downstream);
 struct endpoint;
 /*
  * Under which labels a request is counted that went to `endpoint` (NULL: to the original
- * destination) of `service` (NULL: of none). NULL: too many are known already.
+ * destination) of `service` (NULL: of none) by
+ * `route` ("": by none). NULL: too many are known already.
  */
 struct request_peers *downstream_peers(struct downstream *downstream,
                                        const struct endpoint *endpoint,
-                                       const struct service *service);
+                                       const struct service *service, const char *route);
 /* Does another proxy of the mesh speak on it? */
 static inline bool downstream_is_mesh(const struct downstream *downstream)
 {

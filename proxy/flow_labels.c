@@ -19,6 +19,7 @@ struct flow_labels flow_labels_of(const struct flow_known *known)
         .destination_workload = is_inbound ? own : other,
         .destination_namespace = "",
         .service = known->service && known->service->is_known ? known->service->name : "",
+        .route = known->route ? known->route : "",
         .tls = known->tls,
         .policy = known->policy,
     };

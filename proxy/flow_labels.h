@@ -18,6 +18,7 @@ struct flow_known {
     const struct endpoint *endpoint; /* outbound; NULL: none was chosen */
     const struct service *service;   /* outbound; NULL, or not known: none */
     const char *tls, *policy;
+    const char *route; /* of a request; NULL: none */
 };
 
 /* Inbound the pod's own identity; outbound the endpoint's, "" without one. */

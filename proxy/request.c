@@ -202,6 +202,7 @@ enum request_step request_end(struct request *request, enum request_reason reaso
     pool_leave(&request->ticket);
     request_replay_drop(request);
     timer_cancel(&workspace->timers, &request->timer);
+    request_stop_timeouts(request);
     /* In this order: the answer's head, which lives with `up`, must last as long as `down`. */
     stream_close(request->down, cut);
     if (request->up)

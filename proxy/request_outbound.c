@@ -39,6 +39,8 @@ enum request_step request_route(struct request *request)
         return request_pass_through(request);
     if (service->pod)
         return REQUEST_BALANCE;
+    if (service->routes)
+        return request_follow_route(request);
     struct endpoints *endpoints = balancers_choose(service, request->workspace->snapshot);
     if (!endpoints || endpoints->n == 0)
         return request_answer(request, REQUEST_REASON_NO_ENDPOINTS);
@@ -59,14 +61,23 @@ static const struct endpoint *request_next_endpoint(struct request *request)
         request->failure = REASON_NO_MEMORY;
         return NULL;
     }
-    return attempts_next(&request->attempts, balancer, workspace->settings->connect_attempts,
-                         request->endpoint ? clock_now_ns() : request->begun_ns);
+    unsigned max = workspace->settings->connect_attempts;
+    uint64_t now_ns = request->endpoint ? clock_now_ns() : request->begun_ns;
+    const struct endpoint *next = attempts_next(&request->attempts, balancer, max, now_ns);
+    if (!next && request->may_start_over) {
+        attempts_end(&request->attempts);
+        next = attempts_next(&request->attempts, balancer, max, now_ns);
+    }
+    request->may_start_over = false;
+    return next;
 }
 
 enum request_step request_balance(struct request *request)
 {
     bool is_retry = request->endpoint;
     const struct endpoint *endpoint = request_next_endpoint(request);
+    if (!endpoint && is_retry && request_retry_connect(request))
+        return REQUEST_BACK_OFF;
     if (!endpoint)
         return request_answer(request, request->failure == REASON_DONE
                                            ? REQUEST_REASON_NO_ENDPOINTS

@@ -6,6 +6,7 @@
 
 #include "proxy/codec/queue.h"
 #include "proxy/request.h"
+#include "proxy/route/match.h"
 #include "proxy/route/path.h"
 #include "proxy/telemetry/request_reason.h"
 #include "proxy/telemetry/trace_context.h"
@@ -19,6 +20,9 @@
     X(REQUEST_AUTHORIZE, "authorize", request_authorize)                                           \
     X(REQUEST_EDIT_OUTBOUND, "edit", request_edit_outbound)                                        \
     X(REQUEST_ROUTE, "route", request_route)                                                       \
+    X(REQUEST_CHOOSE_BACKEND, "backend", request_choose_backend)                                   \
+    X(REQUEST_FILTER, "filter", request_filter)                                                    \
+    X(REQUEST_BACK_OFF, "back-off", request_back_off)                                              \
     X(REQUEST_BALANCE, "balance", request_balance)                                                 \
     X(REQUEST_CONNECT, "connect", request_connect)                                                 \
     X(REQUEST_RELAY, "relay", request_relay)
@@ -58,7 +62,10 @@ struct request {
     bool has_connected;  /* the pool has answered: `up`, or `failure` */
     bool is_local;       /* the answer is ours */
     bool is_grpc;
+    bool is_delayed;     /* by the filter whose turn it is */
+    bool may_start_over; /* the endpoints that were tried may be tried again */
     unsigned n_retries;
+    unsigned n_route_retries; /* that the route asked for */
     enum request_answer answer;
     enum request_reason reason;
     enum reason failure;      /* of the last attempt; REASON_DONE: none */
@@ -72,12 +79,21 @@ struct request {
     struct queue replay; /* the body so far, while the request may be sent again */
     struct pool_ticket ticket;
     struct timer timer; /* idle */
+    /* Where a route is followed, else all zero: timeouts, and whatever a step waits for. */
+    struct timer deadline, attempt_timer, pause;
     struct grave grave;
     struct workload *workload;       /* held; NULL when the controller has not spoken */
     struct service *service;         /* held; NULL when not known */
     struct endpoints *endpoints;     /* held; of the chosen backend */
     const struct endpoint *endpoint; /* NULL: the original destination itself */
     struct attempts attempts;
+    const struct route_match *match;     /* of `service`; NULL: no route is attached */
+    const struct route_backend *backend; /* of it */
+    const struct filters *filters;       /* that are being applied, up to `filter_at` */
+    size_t filter_at;
+    const struct cors *cors; /* by which the answer may be read from `origin`; or NULL */
+    struct slice origin;
+    uint64_t back_off_ms;
     const char *policy; /* that decided, of `workload`; "" */
     const char *policy_why;
     const char *detail;      /* what went wrong, in the arena of `down`; "" */
@@ -128,6 +144,38 @@ void request_send_again(struct request *request, bool is_elsewhere);
 /* Does the answer's head say that it is worth trying another endpoint? */
 bool request_was_refused(struct request *request, const struct head *head) MUST_USE;
 uint64_t request_connect_timeout_ms(const struct request *request);
+/* Or what fails fast would look like what answers fast. */
+void request_blame_endpoint(struct request *request);
+
+/* request_route.c */
+/* The step after REQUEST_ROUTE where the service has routes. */
+enum request_step request_follow_route(struct request *request);
+/* The step is run again after the delay; it asks `pause` whether that is why. */
+void request_pause(struct request *request, uint64_t delay_ms);
+/* An attempt begins: from now on the route's backend request timeout runs. */
+void request_attempt_begin(struct request *request);
+/* It is over, or has become a tunnel. */
+void request_stop_timeouts(struct request *request);
+/* What the match's path covered, which rewrites replace; empty for all but prefixes. */
+static inline struct slice request_matched_prefix(const struct request *request)
+{
+    return request->match->path_kind == PATH_PREFIX ? request->match->path : slice_of(NULL, 0);
+}
+
+/* request_filter.c: what the route makes of the final head of an answer. False: no memory. */
+bool request_filter_answer(struct request *request, struct head *head) MUST_USE;
+
+/*
+ * request_retry.c: does the route have another attempt? Then the last one is abandoned, and the
+ * step must become REQUEST_BACK_OFF.
+ */
+bool request_retry_connect(struct request *request) MUST_USE;
+bool request_retry_reset(struct request *request) MUST_USE;
+/* For an answer's head; goes to that step itself. */
+bool request_retry_answer(struct request *request, const struct head *head, bool is_end) MUST_USE;
+/* The attempt takes longer than it may: the next, or the end. */
+void request_attempt_late(struct request *request);
+
 /* request_replay.c: the body's bytes that have been sent, as long as they may have to be again. */
 /* These were sent. Keeps them, or gives up all when it would be too much. */
 void request_replay_keep(struct request *request, struct slice data);
@@ -141,9 +189,19 @@ bool request_replay_send(struct request *request) MUST_USE;
 /* request_relay.c */
 extern const struct stream_events request_down_events;
 extern const struct stream_events request_up_events;
+/* The number in grpc-status, if there is one. */
+bool request_grpc_status(const struct head *head, int *status);
 
 /* request_answer.c: answers itself and ends, or cuts what has begun. Returns REQUEST_ENDED. */
 enum request_step request_answer(struct request *request, enum request_reason reason);
+/* A head of our own to add to, or NULL: memory is short. */
+struct head *request_own_head(struct request *request, unsigned status);
+/*
+ * The same with that head. To a gRPC client a status of gRPC's is said instead, `grpc_status` of
+ * the request if it is set already.
+ */
+enum request_step request_answer_with(struct request *request, enum request_reason reason,
+                                      struct head *head, struct slice body);
 
 /*
  * request_trace.c: reads the trace context, and takes part in the trace where spans are recorded.

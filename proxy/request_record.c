@@ -17,6 +17,12 @@ static const char *version_name(enum http_version version)
     return version == HTTP_2 ? "h2" : version == HTTP_1_1 ? "http/1.1" : "http/1.0";
 }
 
+/* KIND/NAMESPACE/NAME/RULE, or "". */
+static const char *request_route_name(const struct request *request)
+{
+    return request->match ? request->match->rule->name : "";
+}
+
 static const char *request_service_name(const struct request *request)
 {
     return request->service && request->service->is_known ? request->service->name : "";
@@ -64,14 +70,16 @@ static void request_count(const struct request *request, uint64_t now_ns)
     };
     telemetry_add(telemetry, COUNTER_REQUESTS_OPEN, -1);
     stat_add(&downstream->flow->requests_open, (uint64_t)-1);
-    if (request->reason != REQUEST_REASON_NONE && request->reason != REQUEST_REASON_CLIENT_GONE)
+    if (request_reason_is_failure(request->reason))
         telemetry_add(telemetry, COUNTER_REQUESTS_FAILED, 1);
     if (trace_is_sampled(&request->trace)) {
         seen.trace_id = request->trace.trace_id;
         seen.wall_ms = clock_wall_ms();
     }
     request_stats_count(telemetry,
-                        downstream_peers(downstream, request->endpoint, request->service), &seen);
+                        downstream_peers(downstream, request->endpoint, request->service,
+                                         request_route_name(request)),
+                        &seen);
 }
 
 /* All that is told; texts that are made for it are in `source` and `trace_id`. */
@@ -99,11 +107,13 @@ static struct request_facts request_facts_of(const struct request *request, uint
         .connect_us = request->connect_ns / 1000,
         .bytes_sent = request->bytes_sent,
         .bytes_received = request->bytes_received,
-        .retries = request->n_retries,
+        .retries = request->n_retries + request->n_route_retries,
         .source = addr_format(&downstream->source, source),
         .source_identity = downstream_source_identity(downstream),
         .destination = downstream->destination_text,
         .service = request_service_name(request),
+        .route = request_route_name(request),
+        .backend = request->backend ? request->backend->service : "",
         .endpoint = endpoint ? endpoint->addr_text : "",
         .destination_identity = flow_destination_identity(downstream->direction,
                                                           request->workspace->identity, endpoint),

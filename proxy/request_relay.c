@@ -88,13 +88,21 @@ const struct stream_events request_down_events = {
 
 /* ---- from the server ---- */
 
+bool request_grpc_status(const struct head *head, int *status)
+{
+    const struct field *field = head_find(head, FIELD_GRPC_STATUS);
+    if (!field || field->value.len < 1 || field->value.len > 2)
+        return false;
+    *status = 0;
+    for (size_t i = 0; i < field->value.len; i++)
+        *status = *status * 10 + (field->value.ptr[i] - '0');
+    return true;
+}
+
 static void relay_see_grpc_status(struct request *request, const struct head *head)
 {
-    const struct field *field = request->is_grpc ? head_find(head, FIELD_GRPC_STATUS) : NULL;
-    if (field && field->value.len >= 1 && field->value.len <= 2)
-        for (size_t i = 0; i < field->value.len; i++)
-            request->grpc_status =
-                (i ? request->grpc_status * 10 : 0) + (field->value.ptr[i] - '0');
+    if (request->is_grpc)
+        (void)request_grpc_status(head, &request->grpc_status);
 }
 
 /* Why the endpoint's proxy answered itself is for our log, and for nobody else. */
@@ -126,6 +134,8 @@ static void on_up_head(struct stream *up, struct head *head, bool is_end)
             request_send_again(request, true);
             return;
         }
+        if (request_retry_answer(request, head, is_end))
+            return;
         relay_hide_reason(request, head);
     }
     request_replay_drop(request);
@@ -133,11 +143,13 @@ static void on_up_head(struct stream *up, struct head *head, bool is_end)
     request->head_ns = clock_now_ns();
     request->is_tunnel =
         head->status == 101 || (slice_eq_str(request->method, "CONNECT") && head->status < 300);
-    if (request->is_tunnel)
+    if (request->is_tunnel) {
+        request_stop_timeouts(request);
         request_watch(request);
+    }
     attempts_connected(&request->attempts, request->head_ns);
     relay_see_grpc_status(request, head);
-    if (!stream_send_head(request->down, head, is_end)) {
+    if (!request_filter_answer(request, head) || !stream_send_head(request->down, head, is_end)) {
         request_answer(request, REQUEST_REASON_UPSTREAM_MALFORMED);
         return;
     }

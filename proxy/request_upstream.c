@@ -91,8 +91,7 @@ void request_set_ticket(struct request *request)
     request->ticket.on_failed = on_failed;
 }
 
-/* As slow as can be, for the balancer: or what fails fast would look like what answers fast. */
-static void request_blame_endpoint(struct request *request)
+void request_blame_endpoint(struct request *request)
 {
     attempts_failed(&request->attempts, request_connect_timeout_ms(request) * NS_PER_MS,
                     clock_now_ns());
@@ -154,6 +153,7 @@ static enum request_step request_ask_pool(struct request *request)
     if (!request_mark(request, key.identity[0]))
         return request_answer(request, REQUEST_REASON_NO_MEMORY);
     request->has_connected = false;
+    request_attempt_begin(request);
     pool_take(workspace->pools, &key, &limits, request->is_must_be_new, &request->ticket);
     return REQUEST_WAIT;
 }
@@ -253,6 +253,10 @@ void request_up_failed(struct request *request, enum stream_cut cut, bool is_unp
     }
     request_blame_endpoint(request);
     request_set_detail(request, stream_cut_word(cut));
+    if (request_retry_reset(request)) {
+        request_resume_at(request, REQUEST_BACK_OFF);
+        return;
+    }
     request_answer(request, reason_of_cut(cut));
 }
 

@@ -19,8 +19,8 @@ static bool is_described(const struct snapshot *snapshot, const struct service *
 {
     if (!service)
         return false;
-    for (size_t i = 0; i < service->n_backends; i++)
-        if (!snapshot_endpoints(snapshot, slice_str(service->backends[i].endpoints)))
+    for (size_t i = 0; i < service->n_uses; i++)
+        if (!snapshot_endpoints(snapshot, slice_str(service->uses[i])))
             return false;
     return true;
 }

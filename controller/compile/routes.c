@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "controller/compile/endpoints.h"
+#include "controller/compile/route_backends.h"
 #include "controller/objects/keys.h"
-#include "controller/objects/reference_grant.h"
 
 /* A match with all that decides its place. */
 struct placed {
@@ -21,222 +21,6 @@ struct rules {
     size_t n_placed;
 };
 
-/* ---- backends ------------------------------------------------------------------------------- */
-
-static bool is_granted(struct compile *compile, const struct object *route,
-                       const struct route_backend *backend)
-{
-    char key[STORE_KEY_BYTES];
-    if (strcmp(route->namespace, backend->namespace) == 0)
-        return true;
-    struct found grants =
-        compile_find(compile, key_of_namespace(key, OBJECT_REFERENCE_GRANT, backend->namespace));
-    for (size_t i = 0; i < grants.n; i++)
-        if (reference_grant_covers((const struct reference_grant *)grants.list[i], route,
-                                   backend->name))
-            return true;
-    return false;
-}
-
-static const struct service *backend_service(struct compile *compile,
-                                             const struct route_backend *backend)
-{
-    return (const struct service *)compile_get(compile, OBJECT_SERVICE, backend->namespace,
-                                               backend->name);
-}
-
-const char *route_backend_problem(struct compile *compile, const struct object *route,
-                                  const struct route_backend *backend)
-{
-    if (!backend->is_service)
-        return compile_text(compile, "InvalidKind: a mesh sends to Services, not to \"%s\"",
-                            backend->kind);
-    if (!is_granted(compile, route, backend))
-        return compile_text(compile,
-                            "RefNotPermitted: no ReferenceGrant in namespace %s lets a %s of "
-                            "namespace %s send to Service %s",
-                            backend->namespace, object_kind_name(route->kind), route->namespace,
-                            backend->name);
-    const struct service *service = backend_service(compile, backend);
-    if (!service)
-        return compile_text(compile, "BackendNotFound: there is no Service %s/%s",
-                            backend->namespace, backend->name);
-    if (!service_port_by_number(service, backend->port))
-        return compile_text(compile, "BackendNotFound: Service %s/%s has no port %u",
-                            backend->namespace, backend->name, backend->port);
-    return NULL;
-}
-
-static void fill_backend(struct compile *compile, const struct object *route,
-                         const struct route_backend *backend, int family,
-                         Outrigger__V1__RouteBackend *message)
-{
-    const char *problem = route_backend_problem(compile, route, backend);
-    outrigger__v1__route_backend__init(message);
-    message->weight = backend->weight;
-    message->service = compile_text(compile, "%s/%s", backend->namespace, backend->name);
-    if (problem) {
-        message->why = (char *)(uintptr_t)problem;
-        return;
-    }
-    const struct service *service = backend_service(compile, backend);
-    message->endpoints =
-        endpoints_name(compile, service, service_port_by_number(service, backend->port), family);
-}
-
-/* ---- filters -------------------------------------------------------------------------------- */
-
-static char *text(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
-static Outrigger__V1__HeaderField **fields_make(struct compile *compile,
-                                                const struct route_fields *fields)
-{
-    Outrigger__V1__HeaderField **list = compile_take(compile, fields->n, sizeof(*list));
-    for (size_t i = 0; list && i < fields->n; i++) {
-        list[i] = compile_take(compile, 1, sizeof(**list));
-        if (!list[i])
-            return NULL;
-        outrigger__v1__header_field__init(list[i]);
-        list[i]->name = text(fields->list[i].name);
-        list[i]->value = text(fields->list[i].value);
-    }
-    return list;
-}
-
-static char **texts_make(struct texts texts)
-{
-    return (char **)(uintptr_t)texts.list;
-}
-
-static Outrigger__V1__HeaderEdit *edit_make(struct compile *compile,
-                                            const struct route_header_edit *edit)
-{
-    Outrigger__V1__HeaderEdit *message = compile_take(compile, 1, sizeof(*message));
-    if (!message)
-        return NULL;
-    outrigger__v1__header_edit__init(message);
-    message->set = fields_make(compile, &edit->set);
-    message->add = fields_make(compile, &edit->add);
-    if (!message->set || !message->add)
-        return NULL;
-    message->n_set = edit->set.n;
-    message->n_add = edit->add.n;
-    message->remove = texts_make(edit->remove);
-    message->n_remove = edit->remove.n;
-    return message;
-}
-
-static Outrigger__V1__Redirect *redirect_make(struct compile *compile,
-                                              const struct route_redirect *redirect)
-{
-    Outrigger__V1__Redirect *message = compile_take(compile, 1, sizeof(*message));
-    if (!message)
-        return NULL;
-    outrigger__v1__redirect__init(message);
-    message->scheme = text(redirect->scheme);
-    message->host = text(redirect->host);
-    message->port = redirect->port;
-    message->status = redirect->status;
-    message->path_edit = (Outrigger__V1__PathEdit)redirect->path_edit;
-    message->path = text(redirect->path);
-    return message;
-}
-
-static Outrigger__V1__Rewrite *rewrite_make(struct compile *compile,
-                                            const struct route_rewrite *rewrite)
-{
-    Outrigger__V1__Rewrite *message = compile_take(compile, 1, sizeof(*message));
-    if (!message)
-        return NULL;
-    outrigger__v1__rewrite__init(message);
-    message->host = text(rewrite->host);
-    message->path_edit = (Outrigger__V1__PathEdit)rewrite->path_edit;
-    message->path = text(rewrite->path);
-    return message;
-}
-
-static Outrigger__V1__Mirror *mirror_make(struct compile *compile, const struct object *route,
-                                          const struct route_mirror *mirror, int family)
-{
-    Outrigger__V1__Mirror *message = compile_take(compile, 1, sizeof(*message));
-    Outrigger__V1__RouteBackend *backend = compile_take(compile, 1, sizeof(*backend));
-    if (!message || !backend)
-        return NULL;
-    outrigger__v1__mirror__init(message);
-    fill_backend(compile, route, &mirror->backend, family, backend);
-    message->backend = backend;
-    message->millionths = mirror->millionths;
-    return message;
-}
-
-static Outrigger__V1__Cors *cors_make(struct compile *compile, const struct route_cors *cors)
-{
-    Outrigger__V1__Cors *message = compile_take(compile, 1, sizeof(*message));
-    if (!message)
-        return NULL;
-    outrigger__v1__cors__init(message);
-    message->origins = texts_make(cors->origins);
-    message->n_origins = cors->origins.n;
-    message->methods = texts_make(cors->methods);
-    message->n_methods = cors->methods.n;
-    message->headers = texts_make(cors->headers);
-    message->n_headers = cors->headers.n;
-    message->expose_headers = texts_make(cors->expose_headers);
-    message->n_expose_headers = cors->expose_headers.n;
-    message->allow_credentials = cors->allow_credentials;
-    message->max_age_sec = cors->max_age_sec;
-    return message;
-}
-
-static bool filter_fill(struct compile *compile, const struct object *route,
-                        const struct route_filter *filter, int family,
-                        Outrigger__V1__RouteFilter *message)
-{
-    switch (filter->kind) {
-    case ROUTE_FILTER_REQUEST_HEADERS:
-        message->kind_case = OUTRIGGER__V1__ROUTE_FILTER__KIND_REQUEST_HEADERS;
-        return (message->request_headers = edit_make(compile, &filter->headers));
-    case ROUTE_FILTER_RESPONSE_HEADERS:
-        message->kind_case = OUTRIGGER__V1__ROUTE_FILTER__KIND_RESPONSE_HEADERS;
-        return (message->response_headers = edit_make(compile, &filter->headers));
-    case ROUTE_FILTER_REDIRECT:
-        message->kind_case = OUTRIGGER__V1__ROUTE_FILTER__KIND_REDIRECT;
-        return (message->redirect = redirect_make(compile, &filter->redirect));
-    case ROUTE_FILTER_REWRITE:
-        message->kind_case = OUTRIGGER__V1__ROUTE_FILTER__KIND_REWRITE;
-        return (message->rewrite = rewrite_make(compile, &filter->rewrite));
-    case ROUTE_FILTER_MIRROR:
-        message->kind_case = OUTRIGGER__V1__ROUTE_FILTER__KIND_MIRROR;
-        return (message->mirror = mirror_make(compile, route, &filter->mirror, family));
-    case ROUTE_FILTER_CORS:
-        message->kind_case = OUTRIGGER__V1__ROUTE_FILTER__KIND_CORS;
-        return (message->cors = cors_make(compile, &filter->cors));
-    }
-    return false;
-}
-
-static Outrigger__V1__RouteFilter **filters_make(struct compile *compile,
-                                                 const struct object *route,
-                                                 const struct route_filter *filters, size_t n,
-                                                 int family)
-{
-    Outrigger__V1__RouteFilter **list = compile_take(compile, n, sizeof(*list));
-    for (size_t i = 0; list && i < n; i++) {
-        list[i] = compile_take(compile, 1, sizeof(**list));
-        if (!list[i])
-            return NULL;
-        outrigger__v1__route_filter__init(list[i]);
-        if (!filter_fill(compile, route, &filters[i], family, list[i]))
-            return NULL;
-    }
-    return list;
-}
-
-/* ---- rules ---------------------------------------------------------------------------------- */
-
 static bool backends_make(struct compile *compile, const struct route *route,
                           const struct route_rule *rule, int family,
                           Outrigger__V1__RouteRule *message)
@@ -247,9 +31,9 @@ static bool backends_make(struct compile *compile, const struct route *route,
         Outrigger__V1__RouteBackend *made = compile_take(compile, 1, sizeof(*made));
         if (!made)
             return false;
-        fill_backend(compile, &route->object, backend, family, made);
-        made->filters =
-            filters_make(compile, &route->object, backend->filters, backend->n_filters, family);
+        route_backend_fill(compile, &route->object, backend, family, made);
+        made->filters = route_filters_make(compile, &route->object, backend->filters,
+                                           backend->n_filters, family);
         if (!made->filters)
             return false;
         made->n_filters = backend->n_filters;
@@ -296,7 +80,7 @@ static Outrigger__V1__RouteRule *rule_make(struct compile *compile, const struct
                                        object->namespace, object->name, index);
     message->request_timeout_ms = rule->request_timeout_ms;
     message->backend_timeout_ms = rule->backend_timeout_ms;
-    message->filters = filters_make(compile, object, rule->filters, rule->n_filters, family);
+    message->filters = route_filters_make(compile, object, rule->filters, rule->n_filters, family);
     message->n_filters = message->filters ? rule->n_filters : 0;
     bool is_made = message->filters && backends_make(compile, route, rule, family, message) &&
                    retry_make(compile, &rule->retry, message);
@@ -314,9 +98,9 @@ static Outrigger__V1__ValueMatch **values_make(struct compile *compile,
         if (!list[i])
             return NULL;
         outrigger__v1__value_match__init(list[i]);
-        list[i]->name = text(values->list[i].name);
+        list[i]->name = (char *)(uintptr_t)(values->list[i].name);
         list[i]->kind = (Outrigger__V1__ValueKind)values->list[i].kind;
-        list[i]->value = text(values->list[i].value);
+        list[i]->value = (char *)(uintptr_t)(values->list[i].value);
     }
     return list;
 }
@@ -332,8 +116,8 @@ static Outrigger__V1__RouteMatch *match_make(struct compile *compile,
     if (!match)
         return message;
     message->path_kind = (Outrigger__V1__PathKind)match->path_kind;
-    message->path = text(match->path);
-    message->method = text(match->method);
+    message->path = (char *)(uintptr_t)(match->path);
+    message->method = (char *)(uintptr_t)(match->method);
     message->headers = values_make(compile, &match->headers);
     message->query = values_make(compile, &match->query);
     if (!message->headers || !message->query)
@@ -462,7 +246,7 @@ static void replace_backends(struct compile *compile, const struct route *route,
         const struct route_backend *backend = &rule->backends[i];
         if (backend->weight == 0 || route_backend_problem(compile, &route->object, backend))
             continue;
-        const struct service *service = backend_service(compile, backend);
+        const struct service *service = route_backend_service(compile, backend);
         if (!(list[n] = compile_take(compile, 1, sizeof(**list))))
             return;
         outrigger__v1__backend__init(list[n]);

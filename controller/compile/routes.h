@@ -18,9 +18,4 @@
 void routes_compile(struct compile *compile, const struct service *service,
                     const struct service_port *port, int family, Outrigger__V1__Service *message);
 
-/* Why a backend cannot be used, in the words of the Gateway API, or NULL: "BackendNotFound: ...".
- */
-const char *route_backend_problem(struct compile *compile, const struct object *route,
-                                  const struct route_backend *backend);
-
 #endif

@@ -98,9 +98,9 @@ static void show_services(struct html *html, const struct snapshot *snapshot)
     for (size_t i = 0; i < snapshot->services.count && i < SHOWN_ROWS; i++) {
         const struct service *service = entries[i]->value;
         size_t n = service->pod ? service->pod->n : 0;
-        for (size_t j = 0; j < service->n_backends; j++) {
+        for (size_t j = 0; j < service->n_uses; j++) {
             const struct endpoints *endpoints =
-                snapshot_endpoints(snapshot, slice_str(service->backends[j].endpoints));
+                snapshot_endpoints(snapshot, slice_str(service->uses[j]));
             n += endpoints ? endpoints->n : 0;
         }
         html_cells_start(html);

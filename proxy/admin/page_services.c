@@ -6,6 +6,7 @@
 #include "proxy/admin/endpoint_json.h"
 #include "proxy/admin/opaque_json.h"
 #include "proxy/admin/pages.h"
+#include "proxy/admin/routes_json.h"
 #include "common/text.h"
 
 static json_t *backends_json(const struct service *service)
@@ -45,6 +46,8 @@ static json_t *service_json(const struct service *service)
     json_object_set_new(json, "version", json_string(service->version));
     json_object_set_new(json, "hosts", hosts_json(service));
     json_object_set_new(json, "backends", backends_json(service));
+    if (service->routes)
+        json_object_set_new(json, "routes", routes_json(service->routes));
     if (service->pod && service->pod->n > 0)
         json_object_set_new(json, "pod", endpoint_json(&service->pod->list[0]));
     json_object_set_new(json, "max_connections", json_integer(service->max_connections));

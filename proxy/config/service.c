@@ -136,6 +136,12 @@ static bool service_set_pod(struct service *service, const Outrigger__V1__Endpoi
     return true;
 }
 
+/* While it is found out which Endpoints a service names. */
+struct service_uses {
+    struct service *service;
+    struct map seen;
+};
+
 static bool service_set_routes(struct service *service, const Outrigger__V1__Service *message,
                                struct err *err)
 {
@@ -144,6 +150,42 @@ static bool service_set_routes(struct service *service, const Outrigger__V1__Ser
     service->routes = calloc(1, sizeof(*service->routes));
     return service->routes ? routes_build(service->routes, message, err)
                            : err_set(err, "rules: out of memory");
+}
+
+/* Room for the names of all; at most as many as there are references. */
+static bool service_make_uses(struct service *service, struct err *err)
+{
+    size_t n = service->n_backends;
+    for (size_t i = 0; service->routes && i < service->routes->n_rules; i++)
+        n += route_rule_n_references(&service->routes->rules[i]);
+    service->uses = calloc(n ? n : 1, sizeof(*service->uses));
+    return service->uses || err_set(err, "backends: out of memory");
+}
+
+static bool service_add_use(void *context, const char *endpoints)
+{
+    struct service_uses *uses = context;
+    struct slice name = slice_str(endpoints);
+    if (!*endpoints || map_get(&uses->seen, name))
+        return true;
+    if (!map_set(&uses->seen, name, uses->service, NULL))
+        return false;
+    uses->service->uses[uses->service->n_uses++] = endpoints;
+    return true;
+}
+
+static bool service_set_uses(struct service *service, struct err *err)
+{
+    struct service_uses uses = {.service = service};
+    bool ok = true;
+    if (!service_make_uses(service, err))
+        return false;
+    for (size_t i = 0; ok && i < service->n_backends; i++)
+        ok = service_add_use(&uses, service->backends[i].endpoints);
+    for (size_t i = 0; ok && service->routes && i < service->routes->n_rules; i++)
+        ok = route_rule_each_reference(&service->routes->rules[i], service_add_use, &uses);
+    map_fini(&uses.seen, NULL);
+    return ok || err_set(err, "backends: out of memory");
 }
 
 static bool service_fill(struct service *service, const Outrigger__V1__Service *message,
@@ -167,7 +209,7 @@ static bool service_fill(struct service *service, const Outrigger__V1__Service *
     /* `balancing`: one that is not known is answered with the only one there is. */
     return service_set_hosts(service, message, err) &&
            service_set_backends(service, message, err) &&
-           service_set_routes(service, message, err) &&
+           service_set_routes(service, message, err) && service_set_uses(service, err) &&
            (!message->pod || service_set_pod(service, message->pod, err));
 }
 
@@ -216,6 +258,7 @@ void service_drop(struct service *service)
         free(service->backends[i].endpoints);
     free(service->hosts);
     free(service->backends);
+    free(service->uses);
     if (service->routes)
         routes_fini(service->routes);
     free(service->routes);

@@ -11,6 +11,7 @@
 #include "proxy/config/endpoints.h"
 #include "proxy/config/workload.h"
 #include "proxy/detect/port_memory.h"
+#include "proxy/route/retry_budget.h"
 #include "proxy/route/routes.h"
 
 /*
@@ -21,6 +22,7 @@ struct service_shared {
     _Atomic unsigned refs;
     _Atomic uint32_t connections;  /* open now, of all workers */
     _Atomic uint64_t last_used_ns; /* clock_now_ns() of the last connection; for eviction */
+    struct retry_budget retries;
 };
 struct service_shared *service_shared_new(void); /* NULL when memory is short */
 struct service_shared *service_shared_hold(struct service_shared *shared);
@@ -44,6 +46,8 @@ struct service {
     size_t n_hosts;
     struct backend *backends;
     size_t n_backends;
+    const char **uses; /* names of all Endpoints resources of backends, routes and mirrors, once */
+    size_t n_uses;
     struct routes *routes; /* NULL: no route is attached, `backends` decides */
     struct endpoints *pod; /* a pod was dialled by its address: its one endpoint; else NULL */
     uint64_t connect_timeout_ms;

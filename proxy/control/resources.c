@@ -48,8 +48,8 @@ static void followed_free(void *value)
 /* One version of a Service no longer names its Endpoints: what nobody names is forgotten. */
 static void resources_unuse(struct resources *resources, const struct service *service)
 {
-    for (size_t i = 0; service && i < service->n_backends; i++) {
-        struct slice name = slice_str(service->backends[i].endpoints);
+    for (size_t i = 0; service && i < service->n_uses; i++) {
+        struct slice name = slice_str(service->uses[i]);
         struct followed *followed = map_get(&resources->endpoints, name);
         if (!followed || --followed->users > 0)
             continue;
@@ -78,14 +78,12 @@ static bool resources_use_one(struct resources *resources, struct slice name, ui
 static bool resources_use(struct resources *resources, struct service *service, struct err *err)
 {
     uint64_t now_ns = clock_now_ns();
-    for (size_t i = 0; i < service->n_backends; i++) {
-        if (resources_use_one(resources, slice_str(service->backends[i].endpoints), now_ns))
+    for (size_t i = 0; i < service->n_uses; i++) {
+        if (resources_use_one(resources, slice_str(service->uses[i]), now_ns))
             continue;
-        size_t n_backends = service->n_backends;
-        service->n_backends = i; /* those that were used; nobody else has seen it yet */
+        service->n_uses = i; /* those that were used; nobody else has seen it, and it is dropped */
         resources_unuse(resources, service);
-        service->n_backends = n_backends;
-        return err_set(err, "backends[%zu]: out of memory", i);
+        return err_set(err, "backends: out of memory");
     }
     return true;
 }
@@ -381,9 +379,9 @@ const char *resources_version(const struct resources *resources, enum resource_t
 
 static bool resources_is_ready(const struct resources *resources, const struct service *service)
 {
-    for (size_t i = 0; i < service->n_backends; i++) {
+    for (size_t i = 0; i < service->n_uses; i++) {
         const struct followed *followed =
-            map_get(&resources->endpoints, slice_str(service->backends[i].endpoints));
+            map_get(&resources->endpoints, slice_str(service->uses[i]));
         if (!followed || !followed->endpoints)
             return false;
     }

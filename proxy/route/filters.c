@@ -252,3 +252,18 @@ bool filters_build(struct filters *filters, Outrigger__V1__RouteFilter *const *m
     *filters = (struct filters){list, n};
     return true;
 }
+
+const char *filter_kind_name(enum filter_kind kind)
+{
+    static const char *const names[] = {
+        [FILTER_REQUEST_HEADERS] = "request_headers",
+        [FILTER_RESPONSE_HEADERS] = "response_headers",
+        [FILTER_REDIRECT] = "redirect",
+        [FILTER_REWRITE] = "rewrite",
+        [FILTER_MIRROR] = "mirror",
+        [FILTER_CORS] = "cors",
+        [FILTER_DIRECT_RESPONSE] = "direct_response",
+        [FILTER_FAULT] = "fault",
+    };
+    return names[kind];
+}

@@ -74,6 +74,8 @@ enum filter_kind {
     FILTER_FAULT,
 };
 
+const char *filter_kind_name(enum filter_kind kind); /* "request_headers" */
+
 struct filter {
     enum filter_kind kind;
     union {

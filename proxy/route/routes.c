@@ -313,3 +313,39 @@ const struct route_backend *route_backend_choose(const struct route_rule *rule, 
         backend++;
     return backend;
 }
+
+static bool each_mirror(const struct filters *filters,
+                        bool (*each)(void *context, const char *endpoints), void *context)
+{
+    for (size_t i = 0; i < filters->n; i++)
+        if (filters->list[i].kind == FILTER_MIRROR &&
+            !each(context, filters->list[i].mirror.endpoints))
+            return false;
+    return true;
+}
+
+bool route_rule_each_reference(const struct route_rule *rule,
+                               bool (*each)(void *context, const char *endpoints), void *context)
+{
+    if (!each_mirror(&rule->filters, each, context))
+        return false;
+    for (size_t i = 0; i < rule->n_backends; i++)
+        if (!each(context, rule->backends[i].endpoints) ||
+            !each_mirror(&rule->backends[i].filters, each, context))
+            return false;
+    return true;
+}
+
+static bool count_one(void *context, const char *endpoints)
+{
+    (void)endpoints;
+    ++*(size_t *)context;
+    return true;
+}
+
+size_t route_rule_n_references(const struct route_rule *rule)
+{
+    size_t n = 0;
+    (void)route_rule_each_reference(rule, count_one, &n);
+    return n;
+}

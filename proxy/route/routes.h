@@ -84,6 +84,11 @@ bool routes_build(struct routes *routes, const struct Outrigger__V1__Service *me
                   struct err *err) MUST_USE;
 void routes_fini(struct routes *routes);
 
+/* Every name of an Endpoints resource in the rule, some more than once, until `each` says false. */
+bool route_rule_each_reference(const struct route_rule *rule,
+                               bool (*each)(void *context, const char *endpoints), void *context);
+size_t route_rule_n_references(const struct route_rule *rule);
+
 /*
  * The backend for a random number: each has a share of its weight in the sum. NULL when the rule
  * has none, or the sum is 0.

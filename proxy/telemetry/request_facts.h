@@ -22,7 +22,7 @@ struct request_facts {
     uint64_t begun_wall_ns; /* since the epoch */
     uint64_t duration_us, head_us, connect_us, bytes_sent, bytes_received;
     unsigned retries;
-    const char *source, *source_identity, *destination, *service, *endpoint;
+    const char *source, *source_identity, *destination, *service, *route, *backend, *endpoint;
     const char *destination_identity, *protocol, *upstream_protocol, *policy, *why;
     const char *trace_id;              /* in hexadecimal, or "" */
     const struct trace_context *trace; /* never NULL */

@@ -61,3 +61,17 @@ enum request_reason request_reason_of(enum reason reason)
         return REQUEST_REASON_CONNECT_FAILED;
     }
 }
+
+bool request_reason_is_failure(enum request_reason reason)
+{
+    switch (reason) {
+    case REQUEST_REASON_NONE:
+    case REQUEST_REASON_CLIENT_GONE:
+    case REQUEST_REASON_REDIRECTED:
+    case REQUEST_REASON_DIRECT_RESPONSE:
+    case REQUEST_REASON_CORS_PREFLIGHT:
+        return false;
+    default:
+        return true;
+    }
+}

@@ -19,6 +19,9 @@ const char *request_reason_help(enum request_reason reason);
 int request_reason_status(enum request_reason reason);      /* 0: nothing is answered */
 int request_reason_grpc_status(enum request_reason reason); /* 0-16 */
 
+/* Is it something that went wrong? A redirect is an answer of ours as well, and is not. */
+bool request_reason_is_failure(enum request_reason reason);
+
 /* Of a way to an endpoint that could not be opened. */
 enum request_reason request_reason_of(enum reason reason);
 

@@ -20,6 +20,7 @@ struct request_peers {
     char *destination_identity;
     char *destination_workload;
     char *service;
+    char *route;
     struct request_stats *stats; /* by `sibling` */
     struct request_stats *recent[RECENT_STATS];
     char *policies[PEERS_POLICIES]; /* the number of a policy is its place here */
@@ -250,13 +251,14 @@ void request_stats_count(struct telemetry_shard *shard, struct request_peers *pe
 
 struct request_peers *request_peers_cached(const struct request_peers_cache *cache,
                                            const char *destination_identity,
-                                           const char *destination_workload, const char *service)
+                                           const char *destination_workload, const char *service,
+                                           const char *route)
 {
     for (size_t i = 0; i < REQUEST_PEERS_KEPT && cache->kept[i]; i++) {
         struct request_peers *peers = cache->kept[i];
         if (strcmp(peers->destination_identity, destination_identity) == 0 &&
             strcmp(peers->destination_workload, destination_workload) == 0 &&
-            strcmp(peers->service, service) == 0)
+            strcmp(peers->service, service) == 0 && strcmp(peers->route, route) == 0)
             return peers;
     }
     return NULL;
@@ -273,6 +275,7 @@ static void peers_free(void *value)
     free(peers->destination_identity);
     free(peers->destination_workload);
     free(peers->service);
+    free(peers->route);
     free(peers);
 }
 
@@ -286,8 +289,9 @@ static struct request_peers *peers_new(const struct flow_labels *labels,
     peers->destination_identity = strdup(labels->destination_identity);
     peers->destination_workload = strdup(labels->destination_workload);
     peers->service = strdup(labels->service);
+    peers->route = strdup(labels->route);
     if (!peers->labels || !peers->destination_identity || !peers->destination_workload ||
-        !peers->service) {
+        !peers->service || !peers->route) {
         peers_free(peers);
         return NULL;
     }
@@ -305,7 +309,7 @@ static void peers_text(struct label_text *text, const struct flow_labels *labels
     label_text_add(text, "destination_workload", labels->destination_workload);
     label_text_add(text, "destination_namespace", labels->destination_namespace);
     label_text_add(text, "service", labels->service);
-    label_text_add(text, "route", "");
+    label_text_add(text, "route", labels->route);
 }
 
 struct request_peers *request_peers_find(struct telemetry_shard *shard,

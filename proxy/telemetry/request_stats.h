@@ -63,10 +63,11 @@ static inline void request_peers_forget(struct request_peers_cache *cache)
     *cache = (struct request_peers_cache){0};
 }
 
-/* The one of the cache for this destination and service, or NULL. */
+/* The one of the cache for this destination, service and route, or NULL. */
 struct request_peers *request_peers_cached(const struct request_peers_cache *cache,
                                            const char *destination_identity,
-                                           const char *destination_workload, const char *service);
+                                           const char *destination_workload, const char *service,
+                                           const char *route);
 
 /*
  * The peers of these labels, made if absent, and put into the cache. Formats the labels. NULL: at

@@ -45,6 +45,7 @@ struct flow_labels {
     const char *source_identity, *source_workload, *source_namespace;
     const char *destination_identity, *destination_workload, *destination_namespace;
     const char *service; /* namespace/service */
+    const char *route;   /* KIND/namespace/name/rule, or "" */
     const char *tls;     /* "mutual", "none", "passthrough" (the application's own) */
     const char *policy;  /* that decided or "" */
 };

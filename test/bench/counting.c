@@ -21,6 +21,7 @@ static const struct flow_labels labels = {
     .destination_workload = "api",
     .destination_namespace = "shop",
     .service = "shop/api",
+    .route = "",
 };
 
 static int compare(const void *a, const void *b)
@@ -46,8 +47,9 @@ static double measure(struct telemetry_shard *shard, struct request_peers_cache 
                                         .response_bytes = 128,
                                         .trace_id = trace_id,
                                         .wall_ms = 1};
-            struct request_peers *peers = request_peers_cached(
-                cache, labels.destination_identity, labels.destination_workload, labels.service);
+            struct request_peers *peers =
+                request_peers_cached(cache, labels.destination_identity,
+                                     labels.destination_workload, labels.service, "");
             if (!peers)
                 tool_die("the peers were forgotten");
             request_stats_count(shard, peers, &seen);

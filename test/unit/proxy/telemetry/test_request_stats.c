@@ -22,7 +22,8 @@ static struct flow_labels labels_of(const char *service)
                                 .destination_identity = "spiffe://b",
                                 .destination_workload = "api",
                                 .destination_namespace = "shop",
-                                .service = service};
+                                .service = service,
+                                .route = ""};
 }
 
 static struct request_seen seen_of(const char *method, unsigned status)
@@ -169,17 +170,17 @@ static void a_connection_remembers_its_peers(void **state)
         struct flow_labels labels = labels_of(services[i]);
         struct request_peers *peers = request_peers_find(shard, &labels, &cache);
         assert_non_null(peers);
-        assert_ptr_equal(request_peers_cached(&cache, "spiffe://b", "api", services[i]), peers);
+        assert_ptr_equal(request_peers_cached(&cache, "spiffe://b", "api", services[i], ""), peers);
         first = first ? first : peers;
     }
     assert_null(
-        request_peers_cached(&cache, "spiffe://b", "api", "a")); /* the fifth took its place */
-    assert_null(request_peers_cached(&cache, "spiffe://c", "api", "b"));
-    assert_null(request_peers_cached(&cache, "spiffe://b", "web", "b"));
+        request_peers_cached(&cache, "spiffe://b", "api", "a", "")); /* the fifth took its place */
+    assert_null(request_peers_cached(&cache, "spiffe://c", "api", "b", ""));
+    assert_null(request_peers_cached(&cache, "spiffe://b", "web", "b", ""));
     struct flow_labels labels = labels_of("a");
     assert_ptr_equal(request_peers_find(shard, &labels, &cache), first);
     request_peers_forget(&cache);
-    assert_null(request_peers_cached(&cache, "spiffe://b", "api", "e"));
+    assert_null(request_peers_cached(&cache, "spiffe://b", "api", "e", ""));
     telemetry_shard_free(shard);
 }
 
