@@ -276,8 +276,8 @@ def test_another_namespace_needs_a_grant(scene):
 def test_connections_follow_a_tcp_route():
     with Mesh() as mesh:
         scene = Scene(mesh, app="echo.py", port_name="tcp")
-        seen = {call(scene.web, scene.echo.ipv4, 80) for _ in range(40)}
-        assert seen == {"v1", "v2"}
+        wait_until(lambda: {call(scene.web, scene.echo.ipv4, 80) for _ in range(20)} == {"v1", "v2"},
+                   "the Service to be known")
         made = route("to-two", [{"backendRefs": [backend("echo-v2", weight=3)]}], kind="TCPRoute")
         made["apiVersion"] = "gateway.networking.k8s.io/v1alpha2"
         kept = mesh.manifests.put(made)
