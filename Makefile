@@ -105,7 +105,7 @@ PROXY_SRC := $(addprefix proxy/, \
     main.c options.c process.c worker.c workspace.c \
     accept/listener.c accept/loop.c \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_peek.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
-    downstream.c request.c request_edit.c flow_labels.c request_trace.c request_inbound.c request_outbound.c request_route.c request_filter.c request_upstream.c request_retry.c request_replay.c \
+    downstream.c request.c request_edit.c flow_labels.c request_trace.c request_inbound.c request_outbound.c request_route.c request_filter.c request_mirror.c request_upstream.c request_retry.c request_replay.c \
     request_relay.c request_answer.c request_record.c \
     detect/client_hello.c detect/port_memory.c tls/tls_layer.c tls/mesh_handshake.c detect/protocol.c \
     route/path.c route/routes.c route/filters.c route/filter_apply.c route/match.c route/retry_budget.c \

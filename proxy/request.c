@@ -203,6 +203,7 @@ enum request_step request_end(struct request *request, enum request_reason reaso
     request_replay_drop(request);
     timer_cancel(&workspace->timers, &request->timer);
     request_stop_timeouts(request);
+    request_mirror_drop(request);
     /* In this order: the answer's head, which lives with `up`, must last as long as `down`. */
     stream_close(request->down, cut);
     if (request->up)

@@ -11,6 +11,9 @@
 void request_begin(struct downstream *downstream, struct stream *stream, struct head *head,
                    bool is_end);
 
+/* Gives up all copies of requests that are on their way. */
+void request_mirror_end_all(struct workspace *workspace);
+
 /* Frees the structs that wait to be used again. */
 void request_free_idle(struct workspace *workspace);
 

@@ -159,7 +159,7 @@ static enum request_step filter_apply(struct request *request, const struct filt
     case FILTER_FAULT:
         return filter_fault(request, &filter->fault);
     case FILTER_RESPONSE_HEADERS: /* in request_filter_answer() */
-    case FILTER_MIRROR:
+    case FILTER_MIRROR:           /* when all others have been applied */
         break;
     }
     return REQUEST_FILTER;
@@ -175,6 +175,7 @@ enum request_step request_filter(struct request *request)
         if (next != REQUEST_FILTER)
             return next;
     }
+    request_mirror_begin(request, request->filters);
     return request->backend ? REQUEST_BALANCE : REQUEST_CHOOSE_BACKEND;
 }
 

@@ -94,7 +94,8 @@ struct request {
     const struct cors *cors; /* by which the answer may be read from `origin`; or NULL */
     struct slice origin;
     uint64_t back_off_ms;
-    const char *policy; /* that decided, of `workload`; "" */
+    struct mirror *mirrors; /* copies that still get the body */
+    const char *policy;     /* that decided, of `workload`; "" */
     const char *policy_why;
     const char *detail;      /* what went wrong, in the arena of `down`; "" */
     const char *up_protocol; /* "http/1.1", "h2"; "" before */
@@ -144,6 +145,10 @@ void request_send_again(struct request *request, bool is_elsewhere);
 /* Does the answer's head say that it is worth trying another endpoint? */
 bool request_was_refused(struct request *request, const struct head *head) MUST_USE;
 uint64_t request_connect_timeout_ms(const struct request *request);
+struct pool_limits request_pool_limits(const struct workspace *workspace,
+                                       enum pool_protocol protocol, uint64_t connect_timeout_ms);
+/* Tells the next proxy, and nobody else, what the client spoke. False: memory is short. */
+bool request_mark_head(struct head *head, bool is_mesh, enum http_version spoken) MUST_USE;
 /* Or what fails fast would look like what answers fast. */
 void request_blame_endpoint(struct request *request);
 
@@ -164,6 +169,14 @@ static inline struct slice request_matched_prefix(const struct request *request)
 
 /* request_filter.c: what the route makes of the final head of an answer. False: no memory. */
 bool request_filter_answer(struct request *request, struct head *head) MUST_USE;
+
+/* request_mirror.c */
+/* Sends the copies that the filters ask for. */
+void request_mirror_begin(struct request *request, const struct filters *filters);
+/* The next of the body. */
+void request_mirror_data(struct request *request, struct slice data, bool is_end);
+/* The request ends before its body has: what is not whole is given up. */
+void request_mirror_drop(struct request *request);
 
 /*
  * request_retry.c: does the route have another attempt? Then the last one is abandoned, and the

@@ -43,6 +43,8 @@ static void on_down_data(struct stream *down, struct slice data, bool is_end)
     request->is_body_begun = true;
     request->is_received = is_end;
     request_replay_keep(request, data);
+    if (request->mirrors)
+        request_mirror_data(request, data, is_end);
     if (!stream_send_data(request->up, data, is_end) && !is_end)
         stream_pause(down);
     if (is_end)
@@ -55,6 +57,7 @@ static void on_down_trailers(struct stream *down, struct head *trailers)
     relay_moved(request);
     request->is_body_begun = request->is_received = true;
     request_replay_drop(request);
+    request_mirror_data(request, slice_of("", 0), true);
     if (!stream_send_trailers(request->up, trailers))
         request_answer(request, REQUEST_REASON_NO_MEMORY);
 }

@@ -116,14 +116,12 @@ static bool request_is_loop(const struct request *request, const struct sockaddr
                         downstream->codec->conn.fd, address);
 }
 
-/* What the next proxy is to know and nobody else. */
-static bool request_mark(struct request *request, bool is_mesh)
+bool request_mark_head(struct head *head, bool is_mesh, enum http_version spoken)
 {
-    if (!is_mesh) {
-        head_remove(request->head, FIELD_ORIG_PROTO);
-        return true;
-    }
-    return head_set(request->head, FIELD_ORIG_PROTO, slice_str(spoken_name(request->spoken)));
+    if (is_mesh)
+        return head_set(head, FIELD_ORIG_PROTO, slice_str(spoken_name(spoken)));
+    head_remove(head, FIELD_ORIG_PROTO);
+    return true;
 }
 
 static uint64_t request_idle_ms(const struct worker_settings *settings, enum pool_protocol protocol)
@@ -132,17 +130,24 @@ static uint64_t request_idle_ms(const struct worker_settings *settings, enum poo
     return protocol == POOL_HTTP_1_1 && idle_ms > IDLE_HTTP_1_MS ? IDLE_HTTP_1_MS : idle_ms;
 }
 
-static enum request_step request_ask_pool(struct request *request)
+struct pool_limits request_pool_limits(const struct workspace *workspace,
+                                       enum pool_protocol protocol, uint64_t connect_timeout_ms)
 {
-    struct workspace *workspace = request->workspace;
-    struct pool_key key = request_key(request);
-    struct pool_limits limits = {
-        .connect_timeout_ms = request_connect_timeout_ms(request),
-        .idle_timeout_ms = request_idle_ms(workspace->settings, key.protocol),
+    return (struct pool_limits){
+        .connect_timeout_ms = connect_timeout_ms,
+        .idle_timeout_ms = request_idle_ms(workspace->settings, protocol),
         .max_connections = workspace->settings->pool_max_connections,
         .max_pending = workspace->settings->pool_max_pending,
         .max_age_ms = workspace->settings->pool_max_age_ms,
     };
+}
+
+static enum request_step request_ask_pool(struct request *request)
+{
+    struct workspace *workspace = request->workspace;
+    struct pool_key key = request_key(request);
+    struct pool_limits limits =
+        request_pool_limits(workspace, key.protocol, request_connect_timeout_ms(request));
     if (request->upgrade.len && key.protocol == POOL_HTTP_2)
         return request_answer(request, REQUEST_REASON_UPGRADE_REFUSED);
     /* An endpoint could else be a way to the admin port that looks as if it came from here. */
@@ -150,7 +155,7 @@ static enum request_step request_ask_pool(struct request *request)
         telemetry_add(workspace->telemetry, COUNTER_LOOPS, 1);
         return request_attempt_failed(request, REASON_LOOP);
     }
-    if (!request_mark(request, key.identity[0]))
+    if (!request_mark_head(request->head, key.identity[0], request->spoken))
         return request_answer(request, REQUEST_REASON_NO_MEMORY);
     request->has_connected = false;
     request_attempt_begin(request);

@@ -12,6 +12,7 @@
 #include "common/usage.h"
 #include "proxy/accept/listener.h"
 #include "proxy/downstream.h"
+#include "proxy/request.h"
 #include "proxy/tunnel.h"
 #include "proxy/upstream/pool.h"
 
@@ -50,6 +51,7 @@ static void worker_end(struct worker *worker)
         listener_close(&worker->listeners[i]);
     tunnel_end_all(&worker->workspace, REASON_DRAINED);
     downstream_end_all(&worker->workspace, REASON_DRAINED);
+    request_mirror_end_all(&worker->workspace);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)

@@ -74,6 +74,7 @@ static bool workspace_init_http(struct workspace *workspace)
     static const struct pool_clients clients = {h1_client_new, h2_client_new};
     const struct codec_limits *own = &workspace->settings->limits;
     list_init(&workspace->downstreams);
+    list_init(&workspace->mirrors);
     list_init(&workspace->idle_requests);
     timer_init(&workspace->drain_look, on_drain_look);
     if (!codec_shared_init(&workspace->codecs, &workspace->conns, &workspace->graveyard,

@@ -43,6 +43,8 @@ struct workspace {
     size_t n_downstreams;
     struct list idle_requests; /* structs of requests that will be used again */
     size_t n_idle_requests;
+    struct list mirrors; /* copies of requests that have not been answered */
+    size_t n_mirrors;
     size_t replay_bytes; /* of bodies that are kept until their requests are answered */
     bool is_draining;
     struct timer drain_look; /* set while it drains: workspace_is_quiet() changes by itself */

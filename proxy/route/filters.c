@@ -114,7 +114,7 @@ static bool rewrite_fill(struct rewrite *rewrite, const Outrigger__V1__Rewrite *
                           &rewrite->path, arena, err);
 }
 
-static bool mirror_fill(struct mirror *mirror, const Outrigger__V1__Mirror *message,
+static bool mirror_fill(struct mirror_rule *mirror, const Outrigger__V1__Mirror *message,
                         struct arena *arena, struct err *err)
 {
     struct slice endpoints, service;

@@ -37,7 +37,7 @@ struct rewrite {
     struct slice path;
 };
 
-struct mirror {
+struct mirror_rule {
     const char *endpoints, *service; /* "" where there is none: nothing is sent */
     uint32_t millionths;
 };
@@ -82,7 +82,7 @@ struct filter {
         struct header_edit headers;
         struct redirect redirect;
         struct rewrite rewrite;
-        struct mirror mirror;
+        struct mirror_rule mirror;
         struct cors cors;
         struct direct_response direct_response;
         struct fault fault;

@@ -1,6 +1,7 @@
 """HTTPRoutes attached to a Service: what a client sees of each match, filter, weight, timeout and retry."""
 import collections
 import json
+import signal
 
 import pytest
 
@@ -252,6 +253,64 @@ def test_browsers_of_other_origins_are_told_what_they_may(scene):
     assert plain.headers["access-control-expose-headers"] == "x-total"
     other = scene.ask("/", method="OPTIONS", headers={**preflight, "origin": "https://evil.example"})
     assert "access-control-allow-origin" not in other.headers
+
+
+def mirrored(*names, **more):
+    return {"backendRefs": [backend("echo-v1")], "filters": [
+        {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": name, "port": 80}, **more}}
+        for name in names]}
+
+
+def asked(pod, what):
+    return pod.apps[0].log().count(what)
+
+
+def test_copies_go_elsewhere_and_nobody_waits_for_them(scene):
+    scene.put("mirror", mirrored("echo-v2"))
+    for i in range(10):
+        assert scene.to(f"/copied/{i}") == "v1"
+        assert scene.to(f"/posted/{i}", method="POST", body=b"x" * 30000) == "v1"
+    wait_until(lambda: asked(scene.pods["v2"], "/copied/") == asked(scene.pods["v2"], "/posted/") == 10,
+               "the copies")
+    assert scene.ask("/drop/", method="POST", body=b"x").status != 200
+    assert scene.to("/slow/1500") == "v1"
+    wait_until(lambda: scene.web.proxy.metric("outrigger_mirrored_requests_total") >= 20, "answers")
+    scene.pods["v2"].apps[0].kill()
+    scene.pods["v2"].proxy.kill()
+    assert scene.to("/still") == "v1", "a receiver that is gone is not the client's business"
+    wait_until(lambda: scene.web.proxy.metric("outrigger_mirrored_requests_failed_total") >= 1,
+               "the failure to be counted")
+
+
+def test_some_of_the_requests_are_copied(scene):
+    scene.put("mirror", mirrored("echo-v2", percent=20))
+    with Talk(scene.web, scene.echo.ipv4, 80) as talk:
+        for i in range(500):
+            assert talk.ask(f"/some/{i}").status == 200
+    proxy = scene.web.proxy
+    # Those of the requests by which put() found out that the route holds were copied as well.
+    wait_until(lambda: proxy.metric("outrigger_mirrored_requests_total") >= asked(
+        scene.pods["v2"], "/some/") > 0, "the copies to be answered")
+    assert 55 <= asked(scene.pods["v2"], "/some/") <= 150, "a fifth, give or take five deviations"
+
+
+def test_two_receivers_get_a_copy_each(scene):
+    scene.put("mirror", mirrored("echo-v1", "echo-v2"))
+    assert scene.to("/both") == "v1"
+    wait_until(lambda: asked(scene.pods["v1"], "/both") == 2 and asked(scene.pods["v2"], "/both") == 1,
+               "the copies")
+
+
+def test_a_copy_that_does_not_move_holds_up_nothing(scene):
+    """Its receiver reads no body: the request's is sent on all the same, and the copy is given up."""
+    scene.put("mirror", {**mirrored("echo-v2"), "matches": [path("/bytes")]},
+              {"backendRefs": [backend("echo-v1")]})
+    scene.pods["v2"].apps[0].signal(signal.SIGSTOP)
+    answer = scene.ask("/bytes/10", method="POST", body=b"x" * (8 << 20))
+    assert answer.status == 200 and len(answer.body) == 10
+    wait_until(lambda: scene.web.proxy.metric("outrigger_mirrored_requests_failed_total") == 1,
+               "the copy to be given up")
+    scene.pods["v2"].apps[0].signal(signal.SIGCONT)
 
 
 def test_another_namespace_needs_a_grant(scene):
