@@ -90,15 +90,18 @@ CONTROLLER_SRC := $(addprefix controller/, \
   $(addprefix controller/objects/, \
     yaml_node.c field.c value.c ports.c annotations.c read.c object.c \
     namespace.c service_account.c pod.c service.c endpoint_slice.c access_target.c access_policy.c \
-    traffic_policy.c route.c route_matches.c route_filters.c reference_grant.c keys.c store.c problems.c) \
+    grpc_failure.c traffic_retries.c traffic_policy.c \
+    http_filter.c route.c route_matches.c route_filters.c reference_grant.c keys.c store.c problems.c) \
   $(addprefix controller/compile/, \
     compile.c context.c effective.c pod_ports.c protocol.c workload.c access.c \
-    dialled.c routes.c route_backends.c endpoints.c endpoint.c conflicts.c) \
+    dialled.c routes.c route_match.c route_rule.c \
+    route_filter.c route_backend.c retries.c endpoints.c endpoint.c conflicts.c \
+    route_status.c route_problems.c) \
   $(addprefix controller/delta/, server.c stream.c request.c state.c cache.c response.c) \
   $(addprefix controller/, \
     state_dir.c certificate.c ca.c server_identity.c jwt.c token.c csr.c \
     identity_service.c) \
-  $(addprefix controller/admin/, admin.c home.c pages.c effect.c metrics.c)
+  $(addprefix controller/admin/, admin.c home.c pages.c effect.c route_page.c metrics.c)
 
 # The corridor of a connection, then what it is decided by, then what looks on.
 PROXY_SRC := $(addprefix proxy/, \

@@ -18,6 +18,7 @@
 #include "controller/ca.h"
 #include "controller/compile/compile.h"
 #include "controller/compile/conflicts.h"
+#include "controller/compile/route_problems.h"
 #include "controller/delta/server.h"
 #include "controller/identity_service.h"
 #include "controller/server_identity.h"
@@ -44,6 +45,7 @@ struct controller {
     struct store *store;
     struct manifests *manifests;
     struct conflicts *conflicts;
+    struct route_problems *route_problems;
     struct compile_settings compile_settings;
     struct ca *ca;
     struct token_signer *signer;
@@ -179,7 +181,8 @@ static bool start_source(struct controller *controller, struct err *err)
     if (!controller->manifests)
         return false;
     controller->conflicts = conflicts_new(controller->store, &controller->problems);
-    if (!controller->conflicts)
+    controller->route_problems = route_problems_new(controller->store, &controller->problems);
+    if (!controller->conflicts || !controller->route_problems)
         return err_set(err, "out of memory");
     controller->compile_settings =
         (struct compile_settings){.trust_domain = controller->settings->trust_domain,
@@ -260,6 +263,7 @@ static void stop(struct controller *controller)
     delta_server_free(controller->delta);
     manifests_stop(controller->manifests);
     conflicts_free(controller->conflicts);
+    route_problems_free(controller->route_problems);
     store_free(controller->store);
     problems_fini(&controller->problems);
     server_identity_free(controller->own_identity);

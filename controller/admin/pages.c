@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/time_json.h"
 #include "controller/admin/effect.h"
+#include "controller/admin/route_page.h"
 #include "controller/objects/keys.h"
 
 /* NULL would make json_object_set_new() fail in silence. */
@@ -88,6 +89,9 @@ static json_t *object_json(const struct admin_sources *sources, const struct obj
     effect_text(sources->store, &delta_server_streams(sources->delta)->cache, object, effect);
     if (effect[0])
         json_object_set_new(json, "effect", text(effect));
+    if (object_is_route(object))
+        json_object_set_new(json, "parents",
+                            route_parents_json(sources->store, (const struct route *)object));
     return json;
 }
 

@@ -51,7 +51,9 @@ static size_t room_needed(const struct compile *compile, struct slice name, size
                           const struct pod *pod)
 {
     size_t size =
-        sizeof(struct resource) + compile->keys.count * sizeof(char *) + name.len + 1 + n_bytes + 2;
+        sizeof(struct resource) + compile->keys.count * sizeof(char *) + name.len + 1 + n_bytes + 3;
+    if (compile->consumer)
+        size += strlen(compile->consumer);
     if (pod)
         size += strlen(pod->object.namespace) + strlen(pod->service_account);
     MAP_EACH(entry, &compile->keys)
@@ -78,6 +80,7 @@ static struct resource *make_resource(const struct compile *compile, enum resour
     resource->name = room_text(&room, name);
     resource->namespace = room_text(&room, slice_str(pod ? pod->object.namespace : ""));
     resource->service_account = room_text(&room, slice_str(pod ? pod->service_account : ""));
+    resource->consumer = room_text(&room, slice_str(compile->consumer ? compile->consumer : ""));
     resource->bytes = slice_of(room.at, n_bytes);
     if (message) {
         protobuf_c_message_pack(message, (uint8_t *)room.at);
@@ -86,32 +89,75 @@ static struct resource *make_resource(const struct compile *compile, enum resour
     return resource;
 }
 
-struct resource *resource_compile(const struct store *store,
-                                  const struct compile_settings *settings, enum resource_type type,
-                                  const char *name)
+/* One of a chain. The namespaces that have routes of their own are noted in `consumers`. */
+static struct resource *compile_one(const struct store *store,
+                                    const struct compile_settings *settings,
+                                    enum resource_type type, const char *name, const char *consumer,
+                                    struct map *consumers)
 {
     struct compile compile;
     compile_init(&compile, store, settings);
+    compile.consumer = consumer;
     const struct pod *pod = NULL;
     ProtobufCMessage *message = make_message(&compile, type, slice_str(name), &pod);
     struct resource *resource = NULL;
     if (!compile.is_short)
         resource = make_resource(&compile, type, slice_str(name), message, pod);
+    if (consumers) {
+        *consumers = compile.consumers;
+        compile.consumers = (struct map){0};
+    }
     compile_fini(&compile);
     return resource;
 }
 
+struct resource *resource_compile(const struct store *store,
+                                  const struct compile_settings *settings, enum resource_type type,
+                                  const char *name)
+{
+    struct map consumers = {0};
+    struct resource *first = compile_one(store, settings, type, name, NULL, &consumers);
+    MAP_EACH(consumer, &consumers) {
+        if (!first)
+            break;
+        struct resource *resource =
+            compile_one(store, settings, type, name, consumer->key.ptr, NULL);
+        if (!resource) {
+            resource_free(first);
+            first = NULL;
+            break;
+        }
+        resource->next = first->next;
+        first->next = resource;
+    }
+    map_fini(&consumers, NULL);
+    return first;
+}
+
 void resource_free(struct resource *resource)
 {
-    free(resource);
+    while (resource) {
+        struct resource *next = resource->next;
+        free(resource);
+        resource = next;
+    }
+}
+
+const struct resource *resource_for(const struct resource *resource, struct slice namespace)
+{
+    for (const struct resource *own = resource->next; own; own = own->next)
+        if (slice_eq_str(namespace, own->consumer))
+            return own;
+    return resource;
 }
 
 bool resource_is_affected(const struct resource *resource, const struct map *changed)
 {
     if (!changed)
         return true;
-    for (size_t i = 0; i < resource->n_keys; i++)
-        if (map_get(changed, slice_str(resource->keys[i])))
-            return true;
+    for (; resource; resource = resource->next)
+        for (size_t i = 0; i < resource->n_keys; i++)
+            if (map_get(changed, slice_str(resource->keys[i])))
+                return true;
     return false;
 }

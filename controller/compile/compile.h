@@ -24,7 +24,7 @@ struct compile_settings {
     const char *root_namespace; /* COMPILE_ROOT_NAMESPACE unless a test says otherwise */
 };
 
-/* Immutable; one allocation that belongs to the caller. */
+/* Immutable; belongs to the caller. */
 struct resource {
     enum resource_type type;
     bool exists;      /* false: nothing of this name; bytes and version are empty */
@@ -33,6 +33,12 @@ struct resource {
     struct slice bytes;          /* serialized outrigger.v1.Workload, Service or Endpoints */
     const char *namespace;       /* a Workload's pod: who may see it; else "" */
     const char *service_account; /* likewise */
+    /*
+     * The same for the callers of one namespace that has routes of its own to a Service, which is
+     * in `consumer` ("" in the first, which is for all others); then for the next such namespace.
+     */
+    const char *consumer;
+    struct resource *next;
     const char *const *keys; /* of the store, that were looked up; also when nothing was found */
     size_t n_keys;
 };
@@ -45,6 +51,9 @@ struct resource *resource_compile(const struct store *store,
                                   const struct compile_settings *settings, enum resource_type type,
                                   const char *name) MUST_USE;
 void resource_free(struct resource *resource);
+
+/* What a caller of that namespace is told: the resource itself, or one of those behind it. */
+const struct resource *resource_for(const struct resource *resource, struct slice namespace);
 
 /* Must the resource be compiled again after a change? `changed` as store_on_change gets it, NULL
  * included. */

@@ -41,6 +41,11 @@ static const struct setting settings[] = {
     SETTING("spec.service.maxConnections", service.max_connections),
     SETTING("spec.service.idleTimeout", service.idle_timeout_ms),
     SETTING("spec.service.connectTimeout", service.connect_timeout_ms),
+    SETTING("spec.service.retries.attempts", service.retries.attempts),
+    SETTING("spec.service.retries.perTryTimeout", service.retries.per_try_timeout_ms),
+    SETTING("spec.service.retries.backoff", service.retries.backoff_ms),
+    SETTING("spec.service.retryBudget.percent", service.retry_budget.percent),
+    SETTING("spec.service.retryBudget.minPerSecond", service.retry_budget.min_per_second),
 };
 #define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
 

@@ -15,6 +15,13 @@ void compile_fini(struct compile *compile)
 {
     arena_fini(&compile->arena);
     map_fini(&compile->keys, NULL);
+    map_fini(&compile->consumers, NULL);
+}
+
+void compile_note_consumer(struct compile *compile, const char *namespace)
+{
+    if (!map_set(&compile->consumers, slice_str(namespace), compile, NULL))
+        compile->is_short = true;
 }
 
 struct found compile_find(struct compile *compile, const char *key)

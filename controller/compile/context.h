@@ -15,7 +15,13 @@ struct compile {
     const struct compile_settings *settings;
     struct arena arena; /* messages and texts, until they are serialized */
     struct map keys;    /* that were looked up */
-    bool is_short;      /* of memory: what is made now is not to be used */
+    /*
+     * For the callers of which namespace; NULL: of all that have no routes of their own. And the
+     * namespaces that have, as they are met.
+     */
+    const char *consumer;
+    struct map consumers;
+    bool is_short; /* of memory: what is made now is not to be used */
 };
 
 void compile_init(struct compile *compile, const struct store *store,
@@ -26,6 +32,9 @@ void compile_fini(struct compile *compile);
 struct found compile_find(struct compile *compile, const char *key);
 const struct object *compile_get(struct compile *compile, enum object_kind kind,
                                  const char *namespace, const char *name);
+
+/* This namespace has routes of its own to what is compiled. */
+void compile_note_consumer(struct compile *compile, const char *namespace);
 
 /*
  * n zeroed elements, or NULL with is_short set. With n = 0 there is one byte, so that NULL always

@@ -4,6 +4,7 @@
 #include "controller/compile/endpoint.h"
 #include "controller/compile/endpoints.h"
 #include "controller/compile/pod_ports.h"
+#include "controller/compile/retries.h"
 #include "controller/compile/routes.h"
 #include "controller/objects/keys.h"
 #include "controller/objects/service.h"
@@ -105,6 +106,7 @@ static Outrigger__V1__Service *make_service(struct compile *compile, const struc
     fill_backend(compile, service, port, family, message);
     fill_settings(compile, service, message);
     routes_compile(compile, service, port, family, message);
+    retries_compile(compile, service, message);
     return message;
 }
 

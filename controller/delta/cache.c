@@ -20,6 +20,14 @@ void delta_cache_fini(struct delta_cache *cache)
     }
 }
 
+static size_t delta_resource_bytes(const struct resource *resource)
+{
+    size_t bytes = 0;
+    for (; resource; resource = resource->next)
+        bytes += resource->bytes.len;
+    return bytes;
+}
+
 static struct resource *delta_compile(struct delta_cache *cache, enum resource_type type,
                                       const char *name)
 {
@@ -39,7 +47,7 @@ static struct resource *delta_compile(struct delta_cache *cache, enum resource_t
 static void delta_entry_free(struct delta_cache *cache, struct delta_entry *entry)
 {
     if (entry->resource) {
-        cache->stats.bytes -= entry->resource->bytes.len;
+        cache->stats.bytes -= delta_resource_bytes(entry->resource);
         resource_free(entry->resource);
     }
     free(entry);
@@ -66,7 +74,7 @@ struct delta_entry *delta_cache_want(struct delta_cache *cache, enum resource_ty
         free(entry);
         return NULL;
     }
-    cache->stats.bytes += entry->resource->bytes.len;
+    cache->stats.bytes += delta_resource_bytes(entry->resource);
     cache->stats.entries++;
     return entry;
 }
@@ -83,8 +91,12 @@ void delta_cache_release(struct delta_cache *cache, struct delta_entry *entry)
 static bool delta_resource_eq(const struct resource *a, const struct resource *b)
 {
     /* Who may see a Workload is not among its bytes only: the account may be another pod's. */
-    return a->exists == b->exists && slice_eq_str(slice_str(a->version), b->version) &&
-           slice_eq_str(slice_str(a->service_account), b->service_account);
+    for (; a && b; a = a->next, b = b->next)
+        if (a->exists != b->exists || !slice_eq_str(slice_str(a->version), b->version) ||
+            !slice_eq_str(slice_str(a->service_account), b->service_account) ||
+            !slice_eq_str(slice_str(a->consumer), b->consumer))
+            return false;
+    return a == b; /* both have ended */
 }
 
 /* True when the entry became another. A compilation that failed leaves what there is. */
@@ -95,7 +107,7 @@ static bool delta_entry_renew(struct delta_cache *cache, struct delta_entry *ent
         return false;
     bool is_changed = !delta_resource_eq(entry->resource, resource);
     /* Replaced even if it says the same: it may have looked at other objects to come to it. */
-    cache->stats.bytes += resource->bytes.len - entry->resource->bytes.len;
+    cache->stats.bytes += delta_resource_bytes(resource) - delta_resource_bytes(entry->resource);
     resource_free(entry->resource);
     entry->resource = resource;
     return is_changed;

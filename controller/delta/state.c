@@ -49,7 +49,8 @@ void delta_state_fini(struct delta_state *state)
 /* What the peer may see of the entry; NULL when there is nothing, for it. */
 static const struct resource *subscription_view(const struct delta_subscription *subscription)
 {
-    const struct resource *resource = subscription->entry->resource;
+    const struct resource *resource =
+        resource_for(subscription->entry->resource, subscription->state->namespace);
     if (!resource->exists)
         return NULL;
     if (resource->type == RESOURCE_WORKLOAD &&

@@ -19,6 +19,7 @@ static const char *const kind_words[OBJECT_KINDS] = {
     [OBJECT_GRPC_ROUTE] = "grpcroute",
     [OBJECT_TCP_ROUTE] = "tcproute",
     [OBJECT_REFERENCE_GRANT] = "grant",
+    [OBJECT_HTTP_FILTER] = "httpfilter",
 };
 
 const char *key_of_kind(char key[STORE_KEY_BYTES], enum object_kind kind)

@@ -12,6 +12,7 @@ static const char *const kind_names[OBJECT_KINDS] = {
     [OBJECT_GRPC_ROUTE] = "GRPCRoute",
     [OBJECT_TCP_ROUTE] = "TCPRoute",
     [OBJECT_REFERENCE_GRANT] = "ReferenceGrant",
+    [OBJECT_HTTP_FILTER] = "HTTPFilter",
 };
 
 const char *object_kind_name(enum object_kind kind)

@@ -25,6 +25,7 @@ enum object_kind {
     OBJECT_GRPC_ROUTE,
     OBJECT_TCP_ROUTE,
     OBJECT_REFERENCE_GRANT,
+    OBJECT_HTTP_FILTER,
     OBJECT_KINDS, /* how many there are */
 };
 

@@ -6,6 +6,7 @@
 #include "common/options.h"
 #include "controller/objects/access_policy.h"
 #include "controller/objects/endpoint_slice.h"
+#include "controller/objects/http_filter.h"
 #include "controller/objects/namespace.h"
 #include "controller/objects/pod.h"
 #include "controller/objects/reference_grant.h"
@@ -40,6 +41,7 @@ static const struct kind_row kind_rows[OBJECT_KINDS] = {
     [OBJECT_ACCESS_POLICY] = {OWN_VERSION, sizeof(struct access_policy), false, access_policy_read},
     [OBJECT_TRAFFIC_POLICY] = {OWN_VERSION, sizeof(struct traffic_policy), false,
                                traffic_policy_read},
+    [OBJECT_HTTP_FILTER] = {OWN_VERSION, sizeof(struct http_filter), false, http_filter_read},
 };
 
 /* One run of objects_read(). */
@@ -150,12 +152,12 @@ static bool read_object(struct run *run, const struct field *in, enum object_kin
 
 static bool fail_kind(const struct field *kind, const char *text)
 {
-    static const char *const names[] = {"AccessPolicy", "TrafficPolicy"};
-    const char *nearest = option_nearest(slice_str(text), names, 2);
+    static const char *const names[] = {"AccessPolicy", "TrafficPolicy", "HTTPFilter"};
+    const char *nearest = option_nearest(slice_str(text), names, 3);
     if (nearest)
         return field_fail(kind, "\"%s\" is no kind of " OWN_GROUP "; did you mean \"%s\"?", text,
                           nearest);
-    return field_fail(kind, "\"%s\" is none of AccessPolicy, TrafficPolicy", text);
+    return field_fail(kind, "\"%s\" is none of AccessPolicy, TrafficPolicy, HTTPFilter", text);
 }
 
 static bool read_document(struct run *run, const struct field *root, bool is_in_list);

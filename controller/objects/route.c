@@ -8,6 +8,7 @@
 #define GATEWAY_GROUP  "gateway.networking.k8s.io"
 #define WEIGHT_MAX     1000000
 #define TIMEOUT_MAX_MS (24ull * 3600 * 1000)
+#define BACKOFF_MAX_MS (60ull * 1000)
 #define RETRIES_MAX    10
 
 void *route_list(const struct field *list, size_t max, size_t size, size_t *n)
@@ -38,6 +39,7 @@ static void read_parent(const struct field *ref, const struct object *route,
     struct field kind = field_get(ref, "kind");
     struct field namespace = field_get(ref, "namespace");
     struct field name = field_get(ref, "name");
+    struct field section = field_get(ref, "sectionName");
     struct field port = field_get(ref, "port");
     field_require(&name);
     struct slice group_text =
@@ -47,8 +49,8 @@ static void read_parent(const struct field *ref, const struct object *route,
                          slice_eq_str(kind_text, "Service");
     parent->namespace = field_is_set(&namespace) ? field_label_name(&namespace) : route->namespace;
     parent->name = field_dns_name(&name);
+    parent->section = field_dns_name(&section);
     parent->port = field_is_set(&port) ? field_port(&port) : 0;
-    parent->line = ref->node ? ref->node->line : 0;
 }
 
 static void read_parents(const struct field *spec, struct route *route)
@@ -81,7 +83,6 @@ void route_backend_read(const struct field *ref, const struct object *route,
     backend->name = field_dns_name(&name);
     backend->port = field_is_set(&port) ? field_port(&port) : 0;
     backend->weight = 1;
-    backend->line = ref->node ? ref->node->line : 0;
 }
 
 static void read_backends(const struct field *rule_field, const struct object *route,
@@ -100,7 +101,7 @@ static void read_backends(const struct field *rule_field, const struct object *r
         struct field weight = field_get(&item, "weight");
         struct field filters = field_get(&item, "filters");
         backend->weight = (uint32_t)field_uint(&weight, 0, WEIGHT_MAX, 1);
-        route_filters_read(&filters, route, &backend->filters, &backend->n_filters);
+        route_filters_read(&filters, route, rule, &backend->filters, &backend->n_filters);
     }
     rule->backends = backends;
 }
@@ -148,28 +149,62 @@ static void read_retry(const struct field *rule_field, struct route_retry *retry
     retry->is_set = true;
     retry->statuses = statuses;
     retry->attempts = (uint32_t)field_uint(&attempts, 0, RETRIES_MAX, 1);
-    retry->backoff_ms = field_duration_ms(&backoff, 1, TIMEOUT_MAX_MS);
+    retry->backoff_ms = field_duration_ms(&backoff, 1, BACKOFF_MAX_MS);
 }
 
 /* ---- rules ---------------------------------------------------------------------------------- */
 
+void route_rule_drop(struct route_rule *rule, const struct field *field, const char *text)
+{
+    if (*rule->problem || !field_is_set(field))
+        return;
+    /* Worded by field_fail(), which knows the field's place, into a reading of its own. */
+    struct err err;
+    struct reading aside = {.file = field->reading->file, .err = &err};
+    struct field place = *field;
+    place.reading = &aside;
+    field_fail(&place, "%s", text);
+    const char *problem = arena_text(field->reading->arena, slice_str(err.text));
+    rule->problem = field_has_memory(field, problem) ? problem : "";
+}
+
 static void read_rule(const struct field *item, const struct route *route, struct route_rule *rule)
 {
-    static const char *const names[] = {"name",        "matches",  "filters",
-                                        "backendRefs", "timeouts", "retry"};
+    static const char *const names[] = {"name",     "matches", "filters",           "backendRefs",
+                                        "timeouts", "retry",   "sessionPersistence"};
     static const char *const tcp_names[] = {"name", "backendRefs"};
     bool is_tcp = route->object.kind == OBJECT_TCP_ROUTE;
     field_allow_only(item, is_tcp ? tcp_names : names, is_tcp ? COUNT(tcp_names) : COUNT(names));
     struct field name = field_get(item, "name");
     struct field filters = field_get(item, "filters");
+    struct field session = field_get(item, "sessionPersistence");
+    rule->problem = "";
     rule->name = field_dns_name(&name);
     read_backends(item, &route->object, rule);
     if (is_tcp)
         return;
     route_matches_read(item, &route->object, rule);
-    route_filters_read(&filters, &route->object, &rule->filters, &rule->n_filters);
+    route_filters_read(&filters, &route->object, rule, &rule->filters, &rule->n_filters);
+    route_filters_check(item, rule);
     read_timeouts(item, rule);
     read_retry(item, &rule->retry);
+    route_rule_drop(rule, &session, "this version does not keep sessions at one endpoint");
+}
+
+static bool has_service_parent(const struct route *route)
+{
+    for (size_t i = 0; i < route->n_parents; i++)
+        if (route->parents[i].is_service)
+            return true;
+    return false;
+}
+
+bool route_has_effect(const struct route *route)
+{
+    for (size_t i = 0; i < route->n_rules; i++)
+        if (!*route->rules[i].problem)
+            return true;
+    return false;
 }
 
 void route_read(const struct field *root, struct object *object)
@@ -178,10 +213,13 @@ void route_read(const struct field *root, struct object *object)
     struct route *route = (struct route *)object;
     struct field spec = field_get(root, "spec");
     field_require(&spec);
-    field_allow_only(&spec, names, COUNT(names)); /* hostnames say nothing in a mesh (GAMMA) */
     read_parents(&spec, route);
+    if (root->reading->has_failed || !has_service_parent(route))
+        return;                                   /* a gateway's, which may know what we do not */
+    field_allow_only(&spec, names, COUNT(names)); /* hostnames say nothing in a mesh (GAMMA) */
     struct field list = field_get(&spec, "rules");
     struct field item = {0};
+    field_require(&list);
     struct route_rule *rules = route_list(&list, ROUTE_RULES_MAX, sizeof(*rules), &route->n_rules);
     while (route->n_rules > 0 && field_next_item(&list, &item))
         read_rule(&item, route, &rules[item.index]);

@@ -21,8 +21,8 @@ struct route_parent {
     bool is_service;       /* else a Gateway or the like: not ours, and left alone */
     const char *namespace; /* the route's own unless it was said */
     const char *name;
-    uint16_t port; /* 0: all ports of the Service */
-    unsigned line;
+    const char *section; /* name of the Service's port; "": any */
+    uint16_t port;       /* 0: all ports of the Service */
 };
 
 /* The values of these are those of proto/resources.proto. */
@@ -69,7 +69,6 @@ struct route_backend {
     uint32_t weight;
     const struct route_filter *filters;
     size_t n_filters;
-    unsigned line;
 };
 
 enum route_filter_kind {
@@ -79,6 +78,7 @@ enum route_filter_kind {
     ROUTE_FILTER_REWRITE,
     ROUTE_FILTER_MIRROR,
     ROUTE_FILTER_CORS,
+    ROUTE_FILTER_EXTENSION,
 };
 
 struct route_header_edit {
@@ -110,6 +110,11 @@ struct route_cors {
     uint32_t max_age_sec;
 };
 
+/* An object of the route's namespace that says what is done. */
+struct route_extension {
+    const char *group, *kind, *name;
+};
+
 struct route_filter {
     enum route_filter_kind kind;
     union {
@@ -118,6 +123,7 @@ struct route_filter {
         struct route_rewrite rewrite;
         struct route_mirror mirror;
         struct route_cors cors;
+        struct route_extension extension;
     };
 };
 
@@ -139,6 +145,7 @@ struct route_rule {
     size_t n_backends;
     uint64_t request_timeout_ms, backend_timeout_ms; /* 0: none */
     struct route_retry retry;
+    const char *problem; /* why the rule cannot have any effect; "" when it can */
 };
 
 struct route {
@@ -158,11 +165,7 @@ static inline bool object_is_route(const struct object *object)
 /* Fills what is the kind's own; `object` has been read. Complaints go to the field's reading. */
 void route_read(const struct field *root, struct object *object);
 
-/* route_filters.c: a list of filters; `is_grpc`: those of a GRPCRoute only. */
-void route_filters_read(const struct field *list, const struct object *route,
-                        const struct route_filter **filters, size_t *n);
-/* route.c: one reference to a backend, without weight and filters. */
-void route_backend_read(const struct field *ref, const struct object *route,
-                        struct route_backend *backend);
+/* Is there a rule that can have an effect? */
+bool route_has_effect(const struct route *route);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * `filters` of rules and backends of HTTPRoute and GRPCRoute.
  */
+#include "common/http/pattern.h"
 #include "controller/objects/ports.h"
 #include "controller/objects/route_parts.h"
 
@@ -40,10 +41,25 @@ static const char *check_header_name(const struct field *item, const void *conte
     return route_header_name(item);
 }
 
-static const char *check_any(const struct field *item, const void *context)
+/* For a list in a header's value. */
+static const char *check_text(const struct field *item, const void *context)
 {
     (void)context;
-    return field_text(item);
+    const char *text = field_text(item);
+    if (!item->reading->has_failed && (!*text || strpbrk(text, " ,") || !is_field_text(text)))
+        field_fail(item, "\"%s\" cannot stand in a header's list", text);
+    return text;
+}
+
+static const char *check_method(const struct field *item, const void *context)
+{
+    (void)context;
+    struct err err;
+    const char *text = field_text(item);
+    if (!item->reading->has_failed && strcmp(text, "*") != 0 &&
+        !pattern_check(PATTERN_METHOD, slice_str(text), &err))
+        field_fail(item, "%s", err.text);
+    return text;
 }
 
 static void read_edit(const struct field *edit, struct route_header_edit *headers)
@@ -147,28 +163,54 @@ static void read_cors(const struct field *field, struct route_cors *cors)
     struct field headers = field_get(field, "allowHeaders");
     struct field expose = field_get(field, "exposeHeaders");
     struct field age = field_get(field, "maxAge");
-    cors->origins = field_texts(&origins, check_any, NULL);
-    cors->methods = field_texts(&methods, check_any, NULL);
-    cors->headers = field_texts(&headers, check_any, NULL);
-    cors->expose_headers = field_texts(&expose, check_any, NULL);
+    cors->origins = field_texts(&origins, check_text, NULL);
+    cors->methods = field_texts(&methods, check_method, NULL);
+    cors->headers = field_texts(&headers, check_text, NULL);
+    cors->expose_headers = field_texts(&expose, check_text, NULL);
     cors->allow_credentials = field_bool(&credentials, false);
     cors->max_age_sec = (uint32_t)field_uint(&age, 1, INT32_MAX, 5);
+}
+
+static void read_extension(const struct field *field, struct route_extension *extension)
+{
+    static const char *const names[] = {"group", "kind", "name"};
+    field_allow_only(field, names, COUNT(names));
+    struct field group = field_get(field, "group");
+    struct field kind = field_get(field, "kind");
+    struct field name = field_get(field, "name");
+    field_require(&group);
+    field_require(&kind);
+    field_require(&name);
+    *extension =
+        (struct route_extension){field_text(&group), field_text(&kind), field_dns_name(&name)};
 }
 
 struct kind_row {
     const char *type, *member;
     enum route_filter_kind kind;
     bool is_for_grpc;
+    bool may_repeat;
 };
 
+/* Those of a GRPCRoute first. */
 static const struct kind_row kind_rows[] = {
-    {"RequestHeaderModifier", "requestHeaderModifier", ROUTE_FILTER_REQUEST_HEADERS, true},
-    {"ResponseHeaderModifier", "responseHeaderModifier", ROUTE_FILTER_RESPONSE_HEADERS, true},
-    {"RequestMirror", "requestMirror", ROUTE_FILTER_MIRROR, true},
-    {"RequestRedirect", "requestRedirect", ROUTE_FILTER_REDIRECT, false},
-    {"URLRewrite", "urlRewrite", ROUTE_FILTER_REWRITE, false},
-    {"CORS", "cors", ROUTE_FILTER_CORS, false},
+    {"RequestHeaderModifier", "requestHeaderModifier", ROUTE_FILTER_REQUEST_HEADERS, true, false},
+    {"ResponseHeaderModifier", "responseHeaderModifier", ROUTE_FILTER_RESPONSE_HEADERS, true,
+     false},
+    {"RequestMirror", "requestMirror", ROUTE_FILTER_MIRROR, true, true},
+    {"ExtensionRef", "extensionRef", ROUTE_FILTER_EXTENSION, true, true},
+    {"RequestRedirect", "requestRedirect", ROUTE_FILTER_REDIRECT, false, false},
+    {"URLRewrite", "urlRewrite", ROUTE_FILTER_REWRITE, false, false},
+    {"CORS", "cors", ROUTE_FILTER_CORS, false, false},
 };
+
+static const struct kind_row *row_of(enum route_filter_kind kind)
+{
+    const struct kind_row *row = kind_rows;
+    while (row->kind != kind)
+        row++;
+    return row;
+}
 
 static void read_kind(const struct field *body, const struct object *route,
                       struct route_filter *filter)
@@ -190,39 +232,110 @@ static void read_kind(const struct field *body, const struct object *route,
     case ROUTE_FILTER_CORS:
         read_cors(body, &filter->cors);
         break;
+    case ROUTE_FILTER_EXTENSION:
+        read_extension(body, &filter->extension);
+        break;
     }
 }
 
-static void read_filter(const struct field *item, const struct object *route,
+/* False when it is of a type that the Gateway API knows and this version does not. */
+static bool read_filter(const struct field *item, const struct object *route,
                         struct route_filter *filter)
 {
     static const char *const names[] = {
         "type",          "requestHeaderModifier", "urlRewrite", "responseHeaderModifier",
-        "requestMirror", "requestRedirect",       "cors"};
+        "requestMirror", "requestRedirect",       "cors",       "extensionRef"};
     const char *types[COUNT(kind_rows)];
     size_t n_types = 0;
     for (size_t i = 0; i < COUNT(kind_rows); i++)
         if (route->kind != OBJECT_GRPC_ROUTE || kind_rows[i].is_for_grpc)
             types[n_types++] = kind_rows[i].type;
-    field_allow_only(item, names, COUNT(names));
     struct field type = field_get(item, "type");
     field_require(&type);
+    if (slice_eq_str(field_slice(&type), "ExternalAuth"))
+        return false;
+    field_allow_only(item, names, COUNT(names));
     int choice = field_choice(&type, types, n_types);
     if (choice < 0)
-        return;
+        return true;
     struct field body = field_get(item, kind_rows[choice].member);
     filter->kind = kind_rows[choice].kind;
     field_require(&body);
     if (!item->reading->has_failed)
         read_kind(&body, route, filter);
+    return true;
+}
+
+/* Of those that may stand there once. */
+static bool is_there_already(const struct route_filter *filters, size_t at)
+{
+    if (row_of(filters[at].kind)->may_repeat)
+        return false;
+    for (size_t i = 0; i < at; i++)
+        if (filters[i].kind == filters[at].kind)
+            return true;
+    return false;
 }
 
 void route_filters_read(const struct field *list, const struct object *route,
-                        const struct route_filter **filters, size_t *n)
+                        struct route_rule *rule, const struct route_filter **filters, size_t *n)
 {
     struct field item = {0};
-    struct route_filter *kept = route_list(list, ROUTE_FILTERS_MAX, sizeof(*kept), n);
-    while (*n > 0 && field_next_item(list, &item))
-        read_filter(&item, route, &kept[item.index]);
+    size_t n_listed, n_kept = 0;
+    struct route_filter *kept = route_list(list, ROUTE_FILTERS_MAX, sizeof(*kept), &n_listed);
+    while (n_listed > 0 && field_next_item(list, &item)) {
+        if (!read_filter(&item, route, &kept[n_kept])) {
+            route_rule_drop(rule, &item, "this version does not ask for external authorization");
+            continue;
+        }
+        if (!item.reading->has_failed && is_there_already(kept, n_kept))
+            field_fail(&item, "%s is there already", row_of(kept[n_kept].kind)->type);
+        n_kept++;
+    }
     *filters = kept;
+    *n = n_kept;
+}
+
+static const struct route_filter *find_filter(const struct route_filter *filters, size_t n,
+                                              enum route_filter_kind kind)
+{
+    for (size_t i = 0; i < n; i++)
+        if (filters[i].kind == kind)
+            return &filters[i];
+    return NULL;
+}
+
+/* Which prefix would be replaced? */
+static bool edits_prefix(const struct route_filter *filters, size_t n)
+{
+    const struct route_filter *redirect = find_filter(filters, n, ROUTE_FILTER_REDIRECT);
+    const struct route_filter *rewrite = find_filter(filters, n, ROUTE_FILTER_REWRITE);
+    return (redirect && redirect->redirect.path_edit == ROUTE_EDIT_PREFIX) ||
+           (rewrite && rewrite->rewrite.path_edit == ROUTE_EDIT_PREFIX);
+}
+
+static bool all_match_prefixes(const struct route_rule *rule)
+{
+    for (size_t i = 0; i < rule->n_matches; i++)
+        if (rule->matches[i].path_kind != ROUTE_PATH_PREFIX &&
+            rule->matches[i].path_kind != ROUTE_PATH_ANY) /* which is that of "/" */
+            return false;
+    return true;
+}
+
+void route_filters_check(const struct field *rule_field, const struct route_rule *rule)
+{
+    struct field list = field_get(rule_field, "filters");
+    struct field backends = field_get(rule_field, "backendRefs");
+    bool redirects = find_filter(rule->filters, rule->n_filters, ROUTE_FILTER_REDIRECT);
+    bool edits = edits_prefix(rule->filters, rule->n_filters);
+    if (redirects && find_filter(rule->filters, rule->n_filters, ROUTE_FILTER_REWRITE))
+        field_fail(&list, "RequestRedirect and URLRewrite do not go together");
+    if (redirects && rule->n_backends > 0)
+        field_fail(&backends, "would never be asked: the rule redirects");
+    for (size_t i = 0; i < rule->n_backends; i++)
+        edits = edits || edits_prefix(rule->backends[i].filters, rule->backends[i].n_filters);
+    if (edits && !all_match_prefixes(rule))
+        field_fail(rule_field,
+                   "ReplacePrefixMatch needs matches whose path has type PathPrefix, and no other");
 }

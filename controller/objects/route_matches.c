@@ -24,6 +24,13 @@ const char *route_header_name(const struct field *field)
     return name;
 }
 
+static bool ends_with_dots(const char *path)
+{
+    struct slice text = slice_str(path);
+    return slice_ends_with(text, SLICE_LITERAL("/.")) ||
+           slice_ends_with(text, SLICE_LITERAL("/.."));
+}
+
 const char *route_path(const struct field *field)
 {
     const char *path = field_text(field);
@@ -32,7 +39,7 @@ const char *route_path(const struct field *field)
     if (path[0] != '/')
         field_fail(field, "\"%s\" does not begin with /", path);
     else if (strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../") ||
-             strpbrk(path, "?# "))
+             strpbrk(path, "?# ") || ends_with_dots(path))
         field_fail(field, "\"%s\" is no path in normal form: it would match nothing", path);
     return path;
 }
@@ -68,6 +75,14 @@ static void read_path(const struct field *path, struct route_match *match)
             match->path_kind == ROUTE_PATH_REGEX ? read_regex(&value) : route_path(&value);
 }
 
+static bool has_name(const struct route_value *values, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(values[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static void read_values(const struct field *up, const char *what, bool is_header,
                         struct route_values *values)
 {
@@ -75,9 +90,10 @@ static void read_values(const struct field *up, const char *what, bool is_header
     static const char *const types[] = {"Exact", "RegularExpression"};
     struct field list = field_get(up, what);
     struct field item = {0};
-    struct route_value *kept = route_list(&list, VALUES_MAX, sizeof(*kept), &values->n);
-    while (values->n > 0 && field_next_item(&list, &item)) {
-        struct route_value *value = &kept[item.index];
+    size_t n_listed;
+    struct route_value *kept = route_list(&list, VALUES_MAX, sizeof(*kept), &n_listed);
+    while (n_listed > 0 && field_next_item(&list, &item)) {
+        struct route_value *value = &kept[values->n];
         field_allow_only(&item, names, COUNT(names));
         struct field type = field_get(&item, "type");
         struct field name = field_get(&item, "name");
@@ -88,6 +104,8 @@ static void read_values(const struct field *up, const char *what, bool is_header
         value->kind = is_regex ? ROUTE_VALUE_REGEX : ROUTE_VALUE_EXACT;
         value->name = is_header ? route_header_name(&name) : field_text(&name);
         value->value = is_regex ? read_regex(&text) : field_text(&text);
+        if (!has_name(kept, values->n, value->name)) /* the first counts, says the Gateway API */
+            values->n++;
     }
     values->list = kept;
 }

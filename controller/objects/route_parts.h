@@ -18,8 +18,23 @@ const char *route_header_name(const struct field *field);
 /* A path for exact and prefix matches, and to put in one's place. */
 const char *route_path(const struct field *field);
 
+/* route.c: one reference to a backend, without weight and filters. */
+void route_backend_read(const struct field *ref, const struct object *route,
+                        struct route_backend *backend);
+
+/* Says why the rule cannot have any effect, as "spec.rules[0].x: TEXT", unless it was said before.
+ */
+void route_rule_drop(struct route_rule *rule, const struct field *field, const char *text);
+
 /* route_matches.c: `matches` of the rule. */
 void route_matches_read(const struct field *rule_field, const struct object *route,
                         struct route_rule *rule);
+
+/* route_filters.c: `filters` of the rule, or of one of its backends. */
+void route_filters_read(const struct field *list, const struct object *route,
+                        struct route_rule *rule, const struct route_filter **filters, size_t *n);
+
+/* route_filters.c: complains of filters of the rule that do not go together or with its matches. */
+void route_filters_check(const struct field *rule_field, const struct route_rule *rule);
 
 #endif

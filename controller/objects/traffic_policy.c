@@ -109,7 +109,7 @@ static void read_paths(const struct field *paths, struct traffic_workload *workl
 static void read_service(const struct field *service, struct traffic_service *out)
 {
     static const char *const names[] = {"connectTimeout", "idleTimeout", "maxConnections",
-                                        "balancing"};
+                                        "balancing",      "retries",     "retryBudget"};
     static const char *const balancing_names[] = {"algorithm"};
     static const char *const algorithms[] = {"P2CPeakEWMA"};
     field_allow_only(service, names, COUNT(names));
@@ -121,6 +121,7 @@ static void read_service(const struct field *service, struct traffic_service *ou
     struct field algorithm = field_get(&balancing, "algorithm");
     if (field_is_set(&balancing))
         field_require(&algorithm);
+    traffic_retries_read(service, &out->retries, &out->retry_budget);
     out->has_balancing = field_choice(&algorithm, algorithms, COUNT(algorithms)) >= 0;
 }
 

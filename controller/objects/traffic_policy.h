@@ -9,6 +9,7 @@
 #include "controller/objects/annotations.h"
 #include "controller/objects/field.h"
 #include "controller/objects/object.h"
+#include "controller/objects/traffic_retries.h"
 #include "controller/objects/value.h"
 
 /* The values are those of proto/resources.proto. */
@@ -48,6 +49,8 @@ struct traffic_service {
     uint64_t idle_timeout_ms;
     uint64_t connect_timeout_ms;
     bool has_balancing; /* P2CPeakEWMA is the only one so far */
+    struct traffic_retries retries;
+    struct traffic_retry_budget retry_budget;
 };
 
 struct traffic_policy {

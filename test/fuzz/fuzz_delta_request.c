@@ -28,6 +28,7 @@ static struct resource *compile(void *context, enum resource_type type, const ch
     resource->name = copy;
     resource->exists = len % 2 == 1;
     resource->namespace = "shop";
+    resource->consumer = "";
     resource->service_account = len % 3 == 0 ? "web" : "api";
     if (resource->exists) {
         snprintf(resource->version, sizeof(resource->version), "%u", *round);

@@ -50,6 +50,7 @@ static struct resource *compile(void *context, enum resource_type type, const ch
     memcpy(resource->version, version, sizeof(version));
     resource->bytes = found ? slice_of("bytes", 5) : (struct slice){0};
     resource->namespace = "shop";
+    resource->consumer = "";
     snprintf(texts + 520, 80, "%s", account);
     resource->service_account = texts + 520;
     return resource;

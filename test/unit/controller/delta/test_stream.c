@@ -92,6 +92,7 @@ static struct resource *compile(void *context, enum resource_type type, const ch
     resource->exists = strncmp(name, "no", 2) != 0;
     resource->name = "";
     resource->namespace = "shop";
+    resource->consumer = "";
     resource->service_account = "web";
     if (resource->exists)
         snprintf(resource->version, sizeof(resource->version), "%u", fixture->version);

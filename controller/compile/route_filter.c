@@ -1,73 +1,6 @@
-#include "controller/compile/route_backends.h"
+#include "controller/compile/route_filter.h"
 
-#include "controller/compile/endpoints.h"
-#include "controller/objects/keys.h"
-#include "controller/objects/reference_grant.h"
-
-/* ---- backends ------------------------------------------------------------------------------- */
-
-static bool is_granted(struct compile *compile, const struct object *route,
-                       const struct route_backend *backend)
-{
-    char key[STORE_KEY_BYTES];
-    if (strcmp(route->namespace, backend->namespace) == 0)
-        return true;
-    struct found grants =
-        compile_find(compile, key_of_namespace(key, OBJECT_REFERENCE_GRANT, backend->namespace));
-    for (size_t i = 0; i < grants.n; i++)
-        if (reference_grant_covers((const struct reference_grant *)grants.list[i], route,
-                                   backend->name))
-            return true;
-    return false;
-}
-
-const struct service *route_backend_service(struct compile *compile,
-                                            const struct route_backend *backend)
-{
-    return (const struct service *)compile_get(compile, OBJECT_SERVICE, backend->namespace,
-                                               backend->name);
-}
-
-const char *route_backend_problem(struct compile *compile, const struct object *route,
-                                  const struct route_backend *backend)
-{
-    if (!backend->is_service)
-        return compile_text(compile, "InvalidKind: a mesh sends to Services, not to \"%s\"",
-                            backend->kind);
-    if (!is_granted(compile, route, backend))
-        return compile_text(compile,
-                            "RefNotPermitted: no ReferenceGrant in namespace %s lets a %s of "
-                            "namespace %s send to Service %s",
-                            backend->namespace, object_kind_name(route->kind), route->namespace,
-                            backend->name);
-    const struct service *service = route_backend_service(compile, backend);
-    if (!service)
-        return compile_text(compile, "BackendNotFound: there is no Service %s/%s",
-                            backend->namespace, backend->name);
-    if (!service_port_by_number(service, backend->port))
-        return compile_text(compile, "BackendNotFound: Service %s/%s has no port %u",
-                            backend->namespace, backend->name, backend->port);
-    return NULL;
-}
-
-void route_backend_fill(struct compile *compile, const struct object *route,
-                        const struct route_backend *backend, int family,
-                        Outrigger__V1__RouteBackend *message)
-{
-    const char *problem = route_backend_problem(compile, route, backend);
-    outrigger__v1__route_backend__init(message);
-    message->weight = backend->weight;
-    message->service = compile_text(compile, "%s/%s", backend->namespace, backend->name);
-    if (problem) {
-        message->why = (char *)(uintptr_t)problem;
-        return;
-    }
-    const struct service *service = route_backend_service(compile, backend);
-    message->endpoints =
-        endpoints_name(compile, service, service_port_by_number(service, backend->port), family);
-}
-
-/* ---- filters -------------------------------------------------------------------------------- */
+#include "controller/objects/http_filter.h"
 
 static char *text(const char *text)
 {
@@ -174,6 +107,56 @@ static Outrigger__V1__Cors *cors_make(struct compile *compile, const struct rout
     return message;
 }
 
+static Outrigger__V1__DirectResponse *direct_make(struct compile *compile,
+                                                  const struct http_direct_response *direct)
+{
+    Outrigger__V1__DirectResponse *message = compile_take(compile, 1, sizeof(*message));
+    if (!message)
+        return NULL;
+    outrigger__v1__direct_response__init(message);
+    message->status = direct->status;
+    message->body = text(direct->body);
+    message->content_type = text(direct->content_type);
+    return message;
+}
+
+static Outrigger__V1__Fault *fault_make(struct compile *compile, const struct http_fault *fault)
+{
+    Outrigger__V1__Fault *message = compile_take(compile, 1, sizeof(*message));
+    if (!message)
+        return NULL;
+    outrigger__v1__fault__init(message);
+    message->delay_ms = fault->delay_ms;
+    message->delay_millionths = fault->delay_millionths;
+    message->abort_status = fault->abort_status;
+    message->abort_grpc_status = fault->abort_grpc_status;
+    message->abort_millionths = fault->abort_millionths;
+    return message;
+}
+
+static bool extension_fill(struct compile *compile, const struct http_filter *filter,
+                           Outrigger__V1__RouteFilter *message)
+{
+    if (filter->is_fault) {
+        message->kind_case = OUTRIGGER__V1__ROUTE_FILTER__KIND_FAULT;
+        return (message->fault = fault_make(compile, &filter->fault));
+    }
+    message->kind_case = OUTRIGGER__V1__ROUTE_FILTER__KIND_DIRECT_RESPONSE;
+    return (message->direct_response = direct_make(compile, &filter->direct_response));
+}
+
+/* NULL when there is no such object. */
+static const struct http_filter *extension_object(struct compile *compile,
+                                                  const struct object *route,
+                                                  const struct route_extension *extension)
+{
+    if (strcmp(extension->group, HTTP_FILTER_GROUP) != 0 ||
+        strcmp(extension->kind, HTTP_FILTER_KIND) != 0)
+        return NULL;
+    return (const struct http_filter *)compile_get(compile, OBJECT_HTTP_FILTER, route->namespace,
+                                                   extension->name);
+}
+
 static bool filter_fill(struct compile *compile, const struct object *route,
                         const struct route_filter *filter, int family,
                         Outrigger__V1__RouteFilter *message)
@@ -197,24 +180,56 @@ static bool filter_fill(struct compile *compile, const struct object *route,
     case ROUTE_FILTER_CORS:
         message->kind_case = OUTRIGGER__V1__ROUTE_FILTER__KIND_CORS;
         return (message->cors = cors_make(compile, &filter->cors));
+    case ROUTE_FILTER_EXTENSION:
+        return extension_fill(compile, extension_object(compile, route, &filter->extension),
+                              message);
     }
     return false;
 }
 
-Outrigger__V1__RouteFilter **route_filters_make(struct compile *compile, const struct object *route,
-                                                const struct route_filter *filters, size_t n,
-                                                int family)
+static bool is_left_out(struct compile *compile, const struct object *route,
+                        const struct route_filter *filter)
 {
-    Outrigger__V1__RouteFilter **list = compile_take(compile, n, sizeof(*list));
-    for (size_t i = 0; list && i < n; i++) {
-        list[i] = compile_take(compile, 1, sizeof(**list));
-        if (!list[i])
-            return NULL;
-        outrigger__v1__route_filter__init(list[i]);
-        if (!filter_fill(compile, route, &filters[i], family, list[i]))
-            return NULL;
-    }
-    return list;
+    return filter->kind == ROUTE_FILTER_MIRROR &&
+           route_backend_problem(compile, route, &filter->mirror.backend).reason;
 }
 
-/* ---- rules ---------------------------------------------------------------------------------- */
+struct route_filter_messages route_filter_list(struct compile *compile, const struct object *route,
+                                               const struct route_filter *filters, size_t n,
+                                               int family)
+{
+    struct route_filter_messages made = {.list = compile_take(compile, n, sizeof(*made.list))};
+    for (size_t i = 0; made.list && i < n; i++) {
+        if (is_left_out(compile, route, &filters[i]))
+            continue;
+        Outrigger__V1__RouteFilter *message = compile_take(compile, 1, sizeof(*message));
+        if (!message)
+            return (struct route_filter_messages){0};
+        outrigger__v1__route_filter__init(message);
+        if (!filter_fill(compile, route, &filters[i], family, message))
+            return (struct route_filter_messages){0};
+        made.list[made.n++] = message;
+    }
+    return made;
+}
+
+struct route_problem route_filter_problem(struct compile *compile, const struct object *route,
+                                          const struct route_filter *filters, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct route_extension *extension = &filters[i].extension;
+        if (filters[i].kind != ROUTE_FILTER_EXTENSION ||
+            extension_object(compile, route, extension))
+            continue;
+        if (strcmp(extension->group, HTTP_FILTER_GROUP) != 0 ||
+            strcmp(extension->kind, HTTP_FILTER_KIND) != 0)
+            return (struct route_problem){
+                "InvalidKind",
+                compile_text(compile, "%s of group %s is no filter that this mesh knows",
+                             extension->kind, extension->group)};
+        return (struct route_problem){
+            "BackendNotFound", compile_text(compile, "there is no " HTTP_FILTER_KIND " %s/%s",
+                                            route->namespace, extension->name)};
+    }
+    return (struct route_problem){0};
+}
