@@ -28,6 +28,21 @@
     "---\n" NAMED("TrafficPolicy", "outrigger.dev/v1alpha1",                                       \
                   "t") ", namespace: " namespace "}\n"                                             \
                                                  "spec: {accessLog: true}\n"
+#define GATEWAY "gateway.networking.k8s.io"
+#define ROUTE                                                                                      \
+    "---\n" NAMED("HTTPRoute", GATEWAY "/v1",                                                      \
+                  "r") ", namespace: shop}\nspec: {parentRefs: [{kind: Service, group: \"\", "     \
+                       "name: web}], rules: [{backendRefs: [{name: new, port: 80}, {name: bank, "  \
+                       "namespace: pay, port: 80}], filters: [{type: ExtensionRef, extensionRef: " \
+                       "{group: outrigger.dev, kind: HTTPFilter, name: f}}]}]}\n"
+#define FILTER(name)                                                                               \
+    "---\n" NAMED("HTTPFilter", "outrigger.dev/v1alpha1",                                          \
+                  name) ", namespace: shop}\nspec: {directResponse: {}}\n"
+#define GRANT(namespace)                                                                           \
+    "---\n" NAMED("ReferenceGrant", GATEWAY "/v1beta1",                                            \
+                  "g") ", namespace: " namespace "}\nspec: {from: [{group: " GATEWAY               \
+                                                 ", kind: HTTPRoute, namespace: "                  \
+                                                 "shop}], to: [{group: \"\", kind: Service}]}\n"
 #define NAMESPACE "---\n" NAMED("Namespace", "v1", "shop") "}\n"
 
 #define BEFORE                                                                                     \
@@ -60,7 +75,7 @@ static void test_only_what_depends_on_it(void **state)
 {
     (void)state;
     static const struct {
-        const char *change, *affected;
+        const char *change, *affected, *before;
     } cases[] = {
         {POD("web-1", "web", "10.0.0.1"), "x.xx."},
         {POD("web-2", "web", "10.0.0.3"), "...x."},
@@ -78,10 +93,20 @@ static void test_only_what_depends_on_it(void **state)
         {TRAFFIC("outrigger-system"), "x.xx."},
         {TRAFFIC("other"), "....."},
         {NAMESPACE, "x.xx."},
+        {ROUTE, ".x..."},
+        {FILTER("f"), "....."},
+        /* What a route names, whether or not it is there. */
+        {SERVICE("new", "10.96.0.5"), "xxx..", ROUTE FILTER("f")},
+        {FILTER("f"), ".x...", ROUTE},
+        {FILTER("g"), ".....", ROUTE},
+        {GRANT("pay"), ".x...", ROUTE FILTER("f")},
+        {GRANT("other"), ".....", ROUTE FILTER("f")},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct heard heard = {.affected = ""};
         struct store *store = store_of(BEFORE);
+        if (cases[i].before)
+            load(store, cases[i].before);
         for (size_t r = 0; r < N_RESOURCES; r++)
             heard.compiled[r] = compile(store, resources[r].type, resources[r].name);
         store_listen(store, on_change, &heard);
