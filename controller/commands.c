@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "controller/ca.h"
 #include "controller/compile/conflicts.h"
+#include "controller/compile/route_problems.h"
 #include "controller/source/manifests.h"
 #include "controller/state_dir.h"
 #include "controller/token.h"
@@ -126,11 +127,13 @@ int command_check(const char *folder)
     else
         manifests = manifests_start(base, folder, store, &problems, &err);
     struct conflicts *conflicts = manifests ? conflicts_new(store, &problems) : NULL;
-    if (manifests && !conflicts)
+    struct route_problems *routes = conflicts ? route_problems_new(store, &problems) : NULL;
+    if (manifests && !routes)
         err_set(&err, "out of memory");
-    if (conflicts)
+    if (routes)
         print_skipped(manifests);
-    int status = conflicts ? print_problems(&problems) : complain(&err);
+    int status = routes ? print_problems(&problems) : complain(&err);
+    route_problems_free(routes);
     conflicts_free(conflicts);
     manifests_stop(manifests);
     problems_fini(&problems);
