@@ -9,7 +9,7 @@
 #define PER_TRY_MAX_MS (24ull * 3600 * 1000)
 #define BUDGET_MAX     1000000
 
-/* `on`: words, statuses and names of gRPC codes, each for itself. */
+/* Words, statuses and names of gRPC codes. Not `on`, which YAML 1.1 takes for true. */
 static void read_on(const struct field *on, struct traffic_retries *retries)
 {
     struct arena *arena = on->reading->arena;
@@ -47,12 +47,12 @@ static void read_on(const struct field *on, struct traffic_retries *retries)
 
 static void read_retries(const struct field *field, struct traffic_retries *retries)
 {
-    static const char *const names[] = {"attempts", "on", "perTryTimeout", "backoff"};
+    static const char *const names[] = {"attempts", "retryOn", "perTryTimeout", "backoff"};
     if (!field_is_set(field))
         return;
     field_allow_only(field, names, COUNT(names));
     struct field attempts = field_get(field, "attempts");
-    struct field on = field_get(field, "on");
+    struct field on = field_get(field, "retryOn");
     struct field timeout = field_get(field, "perTryTimeout");
     struct field backoff = field_get(field, "backoff");
     retries->is_set = true;

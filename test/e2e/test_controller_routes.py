@@ -155,7 +155,7 @@ def test_a_policy_retries_where_the_route_says_nothing(shared, stream):
         "apiVersion": objects.API, "kind": "TrafficPolicy",
         "metadata": {"namespace": "shop", "name": "api"},
         "spec": {"targetRefs": [{"kind": "Service", "name": "api"}],
-                 "service": {"retries": {"attempts": 4, "on": [503, "Unavailable"]},
+                 "service": {"retries": {"attempts": 4, "retryOn": [503, "Unavailable"]},
                              "retryBudget": {"percent": 50}}}})
     message = told(stream)
     assert message.retry_budget.percent == 50

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "controller/compile/compile.h"
+#include "controller/compile/route_status.h"
 #include "controller/objects/pod.h"
 #include "controller/objects/read.h"
 #include "controller/objects/service.h"
@@ -88,6 +89,24 @@ static void compile_service(const struct store *store, const struct service *ser
     }
 }
 
+static void tell_status(const struct store *store, const char *key)
+{
+    struct found routes = store_find(store, key);
+    for (size_t i = 0; i < routes.n; i++) {
+        const struct route *route = (const struct route *)routes.list[i];
+        for (size_t j = 0; j < route->n_parents; j++) {
+            struct compile context;
+            compile_init(&context, store, NULL);
+            if (route->parents[j].is_service) {
+                struct route_status status = route_status_of(&context, route, &route->parents[j]);
+                must(status.conditions[ROUTE_ACCEPTED].is_there);
+                must(status.conditions[ROUTE_RESOLVED_REFS].message != NULL);
+            }
+            compile_fini(&context);
+        }
+    }
+}
+
 static void compile_all(const struct store *store)
 {
     struct found pods = store_find(store, "pod/");
@@ -96,6 +115,9 @@ static void compile_all(const struct store *store)
         compile_pod(store, (const struct pod *)pods.list[i]);
     for (size_t i = 0; i < services.n; i++)
         compile_service(store, (const struct service *)services.list[i]);
+    tell_status(store, "httproute/");
+    tell_status(store, "grpcroute/");
+    tell_status(store, "tcproute/");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

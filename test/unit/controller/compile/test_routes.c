@@ -354,7 +354,7 @@ static void test_retries_of_policies(void **state)
 {
     (void)state;
     struct store *store =
-        store_of(SERVICES POLICY("a", "retries: {attempts: 3, on: [Reset, 502, Unavailable],"
+        store_of(SERVICES POLICY("a", "retries: {attempts: 3, retryOn: [Reset, 502, Unavailable],"
                                       " perTryTimeout: 1s, backoff: 50ms}")
                      POLICY("b", "retries: {attempts: 9}, retryBudget: {percent: 30}"));
     Outrigger__V1__Service *message = told_to(store, "shop");

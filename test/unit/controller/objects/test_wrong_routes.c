@@ -107,13 +107,13 @@ static const struct wrong http_filters[] = {
 static const struct wrong retries[] = {
     {POLICY("retries: {attempts: 11}"),
      "x.yaml:4: spec.service.retries.attempts: \"11\" is not a number between 0 and 10"},
-    {POLICY("retries: {on: []}"),
-     "x.yaml:4: spec.service.retries.on: is empty: leave it out, or name at least one"},
-    {POLICY("retries: {on: [5xx]}"),
-     "x.yaml:4: spec.service.retries.on[0]: \"5xx\" is none of ConnectFailure, Reset, an HTTP "
+    {POLICY("retries: {retryOn: []}"),
+     "x.yaml:4: spec.service.retries.retryOn: is empty: leave it out, or name at least one"},
+    {POLICY("retries: {retryOn: [5xx]}"),
+     "x.yaml:4: spec.service.retries.retryOn[0]: \"5xx\" is none of ConnectFailure, Reset, an HTTP "
      "status (400-599) and the name of a gRPC code, as Unavailable"},
-    {POLICY("retries: {on: [200]}"),
-     "x.yaml:4: spec.service.retries.on[0]: \"200\" is not a number between 400 and 599"},
+    {POLICY("retries: {retryOn: [200]}"),
+     "x.yaml:4: spec.service.retries.retryOn[0]: \"200\" is not a number between 400 and 599"},
     {POLICY("retryBudget: {}"),
      "x.yaml:4: spec.service.retryBudget: sets nothing: expected percent or minPerSecond"},
     {POLICY("retryBudget: {percent: 101}"),
