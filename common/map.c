@@ -20,7 +20,7 @@ static void map_seed_once(void)
  * on the seed: a word that is known to make one of them zero would wipe out all before it, and with
  * it give any number of keys one hash.
  */
-static uint64_t map_hash(struct slice key)
+uint64_t map_hash(struct slice key)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, map_seed_once);

@@ -50,4 +50,7 @@ struct map_entry *map_next(const struct map *map, const struct map_entry *after)
                           *entry##_next = entry ? map_next((map), entry) : NULL;                   \
          entry; entry = entry##_next, entry##_next = entry ? map_next((map), entry) : NULL)
 
+/* The hash that maps use: keyed by a random seed of the process. */
+uint64_t map_hash(struct slice key);
+
 #endif

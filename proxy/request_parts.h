@@ -18,6 +18,7 @@
     X(REQUEST_NORMALIZE, "normalize", request_normalize)                                           \
     X(REQUEST_EDIT_INBOUND, "edit", request_edit_inbound)                                          \
     X(REQUEST_AUTHORIZE, "authorize", request_authorize)                                           \
+    X(REQUEST_LIMIT, "limit", request_limit)                                                       \
     X(REQUEST_EDIT_OUTBOUND, "edit", request_edit_outbound)                                        \
     X(REQUEST_ROUTE, "route", request_route)                                                       \
     X(REQUEST_CHOOSE_BACKEND, "backend", request_choose_backend)                                   \

@@ -24,6 +24,7 @@ RANKS = {
     "proxy/wire": 1,
     "proxy/detect/": 1,
     "proxy/policy/": 1,
+    "proxy/limit/": 1,
     "proxy/route/": 1,
     "proxy/telemetry/": 1,
     "proxy/config/": 2,

@@ -102,6 +102,8 @@ static void merge_levels(const struct levels *levels, struct effective *effectiv
     FIRST_SET(access_log);
     FIRST_SET(escaped_slashes);
     FIRST_SET(merge_slashes);
+    for (size_t i = 0; i < levels->n && merged.limits.n == 0; i++)
+        merged.limits = levels->list[i]->limits;
     effective->mtls_mode = merged.mtls_mode ? merged.mtls_mode : MTLS_PERMISSIVE;
     effective->max_connections = merged.max_connections;
     effective->idle_timeout_ms = merged.idle_timeout_ms;
@@ -111,6 +113,7 @@ static void merge_levels(const struct levels *levels, struct effective *effectiv
         merged.default_access ? merged.default_access : DEFAULT_ACCESS_ALLOW;
     effective->egress_mode = merged.egress_mode ? merged.egress_mode : EGRESS_ALLOW_ANY;
     effective->access_log = merged.access_log == TOGGLE_ON;
+    effective->limits = merged.limits;
     effective->escaped_slashes = merged.escaped_slashes;
     effective->merge_slashes = merged.merge_slashes == TOGGLE_ON;
 }

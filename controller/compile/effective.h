@@ -30,6 +30,7 @@ struct effective {
     bool access_log;
     enum escaped_slashes escaped_slashes; /* UNSET: it depends (proto/resources.proto) */
     bool merge_slashes;
+    struct traffic_limits limits;
     struct port_ranges opaque_ports;
     struct port_ranges skip_inbound_ports;
 };

@@ -61,6 +61,25 @@ static void fill_limits(struct compile *compile, const struct effective *effecti
     workload->inbound->connect_timeout_ms = effective->connect_timeout_ms;
 }
 
+static void fill_rate_limits(struct compile *compile, const struct traffic_limits *limits,
+                             Outrigger__V1__Workload *workload)
+{
+    Outrigger__V1__RateLimit *all = compile_take(compile, limits->n, sizeof(*all));
+    workload->rate_limits = compile_take(compile, limits->n, sizeof(*workload->rate_limits));
+    for (size_t i = 0; all && workload->rate_limits && i < limits->n; i++) {
+        const struct traffic_limit *limit = &limits->list[i];
+        outrigger__v1__rate_limit__init(&all[i]);
+        all[i].name = compile_text(compile, "%s", limit->name);
+        all[i].policy = compile_text(compile, "%s", limits->policy);
+        all[i].requests = limit->requests;
+        all[i].per_ms = limit->per_ms;
+        all[i].burst = limit->burst;
+        all[i].by = (Outrigger__V1__RateLimitBy)limit->by;
+        all[i].header = compile_text(compile, "%s", limit->header);
+        workload->rate_limits[workload->n_rate_limits++] = &all[i];
+    }
+}
+
 static void fill_mesh(struct compile *compile, const struct effective *effective,
                       Outrigger__V1__Workload *workload)
 {
@@ -105,6 +124,7 @@ ProtobufCMessage *workload_compile(struct compile *compile, struct slice name,
     fill_addresses(compile, *pod, workload);
     fill_ports(compile, effective, workload);
     fill_limits(compile, effective, workload);
+    fill_rate_limits(compile, &effective->limits, workload);
     fill_mesh(compile, effective, workload);
     access_fill(compile, *pod, workload);
     return &workload->base;

@@ -65,15 +65,18 @@ static uint64_t read_duration(const struct field *up, const char *name, uint64_t
     return field_duration_ms(&duration, 1, max_ms);
 }
 
-static void read_inbound(const struct field *inbound, struct traffic_workload *workload)
+static void read_inbound(const struct field *inbound, const struct object *object,
+                         struct traffic_workload *workload)
 {
-    static const char *const names[] = {"mtls", "maxConnections", "idleTimeout", "connectTimeout",
-                                        "defaultAccess"};
+    static const char *const names[] = {"mtls",           "maxConnections", "idleTimeout",
+                                        "connectTimeout", "defaultAccess",  "rateLimits"};
     static const char *const accesses[] = {"Allow", "Deny", "Audit"};
     field_allow_only(inbound, names, COUNT(names));
     struct field mtls = field_get(inbound, "mtls");
     struct field access = field_get(inbound, "defaultAccess");
+    struct field limits = field_get(inbound, "rateLimits");
     read_mtls(&mtls, workload);
+    traffic_limits_read(&limits, object->namespace, object->name, &workload->limits);
     workload->max_connections = read_connections(inbound);
     workload->idle_timeout_ms = read_duration(inbound, "idleTimeout", IDLE_MAX_MS);
     workload->connect_timeout_ms = read_duration(inbound, "connectTimeout", CONNECT_MAX_MS);
@@ -184,7 +187,7 @@ void traffic_policy_read(const struct field *root, struct object *object)
     struct field targets = field_get(&spec, "targetRefs");
     struct field service = field_get(&spec, "service");
     policy->selector = field_selector(&selector);
-    read_inbound(&inbound, &policy->workload);
+    read_inbound(&inbound, object, &policy->workload);
     read_outbound(&outbound, &policy->workload);
     if (field_is_set(&access_log))
         policy->workload.access_log = field_bool(&access_log, false) ? TOGGLE_ON : TOGGLE_OFF;

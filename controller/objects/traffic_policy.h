@@ -9,6 +9,7 @@
 #include "controller/objects/annotations.h"
 #include "controller/objects/field.h"
 #include "controller/objects/object.h"
+#include "controller/objects/traffic_limits.h"
 #include "controller/objects/traffic_retries.h"
 #include "controller/objects/value.h"
 
@@ -41,6 +42,7 @@ struct traffic_workload {
     enum toggle access_log;
     enum escaped_slashes escaped_slashes;
     enum toggle merge_slashes;
+    struct traffic_limits limits; /* of the most specific policy that has any */
 };
 
 /* Of the connections to the Services that it names. */

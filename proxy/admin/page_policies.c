@@ -15,6 +15,22 @@ static json_t *ports_json(const struct workload *workload)
     return ports;
 }
 
+static json_t *limits_json(const struct workload *workload)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < workload->rate_limits.n; i++) {
+        const struct rate_limit *limit = &workload->rate_limits.list[i];
+        json_array_append_new(
+            list, json_pack("{s:s,s:s,s:I,s:I,s:I,s:s,s:s,s:I,s:I}", "name", limit->name, "policy",
+                            limit->policy, "requests", (json_int_t)limit->requests, "per_ms",
+                            (json_int_t)limit->per_ms, "burst", (json_int_t)limit->burst, "by",
+                            rate_limit_by_name(limit->by), "header", limit->header, "buckets",
+                            (json_int_t)buckets_n(limit->buckets), "shared",
+                            (json_int_t)buckets_shared(limit->buckets)));
+    }
+    return list;
+}
+
 void page_policies(struct admin_request *request, void *context)
 {
     struct admin_sources *sources = context;
@@ -25,7 +41,8 @@ void page_policies(struct admin_request *request, void *context)
         return;
     }
     admin_reply_json(request,
-                     json_pack("{s:s,s:o,s:o}", "mtls_mode", mtls_mode_name(workload->mtls_mode),
-                               "ports", ports_json(workload), "access",
-                               access_describe(workload->access)));
+                     json_pack("{s:s,s:o,s:o,s:o}", "mtls_mode",
+                               mtls_mode_name(workload->mtls_mode), "ports", ports_json(workload),
+                               "access", access_describe(workload->access), "rate_limits",
+                               limits_json(workload)));
 }

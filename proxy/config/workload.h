@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/slice.h"
 #include "proxy/detect/port_memory.h"
+#include "proxy/limit/rate_limits.h"
 #include "proxy/policy/access.h"
 #include "proxy/route/path.h"
 
@@ -60,6 +61,7 @@ struct workload {
     uint64_t discovery_timeout_ms;
     enum egress_mode egress_mode;
     bool access_log;
+    struct rate_limits rate_limits; /* inbound */
     struct path_rules inbound_paths;
     struct path_rules outbound_paths;
     struct port_memory opaque; /* the one part that is written later */

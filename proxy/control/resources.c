@@ -182,6 +182,8 @@ static bool resources_take_workload(struct resources *resources, struct slice by
         workload_drop(workload);
         return false;
     }
+    if (resources->workload)
+        rate_limits_inherit(&workload->rate_limits, &resources->workload->rate_limits);
     workload_drop(resources->workload);
     resources->workload = workload;
     resources->workload_is_gone = false;

@@ -1,0 +1,90 @@
+#include "controller/objects/traffic_limits.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "common/http/pattern.h"
+#include "controller/objects/value.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define REQUESTS_MAX 1000000000u
+#define PER_MAX_MS   (24ull * 3600 * 1000)
+
+static void read_header(const struct field *header, struct traffic_limit *limit)
+{
+    struct slice text = field_slice(header);
+    struct err err;
+    char *lower = arena_text(header->reading->arena, text);
+    if (!field_has_memory(header, lower))
+        return;
+    for (char *c = lower; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    if (!pattern_check(PATTERN_HEADER_NAME, slice_str(lower), &err))
+        field_fail(header, "%s", err.text);
+    limit->by = TRAFFIC_BY_HEADER;
+    limit->header = lower;
+}
+
+static void read_by(const struct field *by, struct traffic_limit *limit)
+{
+    static const char *const kinds[] = {"Workload", "Identity", "Source", "Header"};
+    static const char *const names[] = {"kind", "header"};
+    limit->header = "";
+    if (!field_is_set(by))
+        return;
+    field_allow_only(by, names, COUNT(names));
+    struct field kind = field_get(by, "kind"), header = field_get(by, "header");
+    field_require(&kind);
+    int choice = field_choice(&kind, kinds, COUNT(kinds));
+    if (choice >= 0)
+        limit->by = (enum traffic_limit_by)choice;
+    if (limit->by == TRAFFIC_BY_HEADER) {
+        field_require(&header);
+        if (field_is_set(&header))
+            read_header(&header, limit);
+    } else if (field_is_set(&header)) {
+        field_fail(&header, "is for kind Header only");
+    }
+}
+
+static void read_limit(const struct field *item, struct traffic_limit *limit)
+{
+    static const char *const names[] = {"name", "requests", "per", "burst", "by"};
+    field_allow_only(item, names, COUNT(names));
+    struct field name = field_get(item, "name"), requests = field_get(item, "requests");
+    struct field per = field_get(item, "per"), burst = field_get(item, "burst");
+    struct field by = field_get(item, "by");
+    field_require(&name);
+    field_require(&requests);
+    field_require(&per);
+    limit->name = field_label_name(&name);
+    limit->requests = (uint32_t)field_uint(&requests, 1, REQUESTS_MAX, 1);
+    limit->per_ms = field_duration_ms(&per, 1, PER_MAX_MS);
+    limit->burst = (uint32_t)field_uint(&burst, 1, REQUESTS_MAX, 0);
+    read_by(&by, limit);
+}
+
+void traffic_limits_read(const struct field *list, const char *namespace, const char *name,
+                         struct traffic_limits *limits)
+{
+    size_t n = field_count_some(list);
+    if (n > TRAFFIC_LIMITS_MAX)
+        field_fail(list, "has more than %d items", TRAFFIC_LIMITS_MAX);
+    if (n == 0 || list->reading->has_failed)
+        return;
+    struct arena *arena = list->reading->arena;
+    struct traffic_limit *made = arena_take_array(arena, n, sizeof(*made));
+    limits->policy = arena_printf(arena, "%s/%s", namespace, name);
+    if (!field_has_memory(list, made) || !field_has_memory(list, limits->policy))
+        return;
+    memset(made, 0, n * sizeof(*made));
+    struct field item = {0};
+    while (field_next_item(list, &item)) {
+        read_limit(&item, &made[item.index]);
+        for (size_t i = 0; i < item.index && !list->reading->has_failed; i++)
+            if (strcmp(made[i].name, made[item.index].name) == 0)
+                field_fail(&item, "the name \"%s\" is there twice", made[i].name);
+    }
+    limits->list = made;
+    limits->n = n;
+}
