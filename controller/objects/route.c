@@ -170,11 +170,15 @@ void route_rule_drop(struct route_rule *rule, const struct field *field, const c
 
 static void read_rule(const struct field *item, const struct route *route, struct route_rule *rule)
 {
-    static const char *const names[] = {"name",     "matches", "filters",           "backendRefs",
-                                        "timeouts", "retry",   "sessionPersistence"};
+    static const char *const names[] = {
+        "name", "matches", "filters", "backendRefs", "sessionPersistence", "timeouts", "retry"};
     static const char *const tcp_names[] = {"name", "backendRefs"};
+    bool is_grpc = route->object.kind == OBJECT_GRPC_ROUTE;
     bool is_tcp = route->object.kind == OBJECT_TCP_ROUTE;
-    field_allow_only(item, is_tcp ? tcp_names : names, is_tcp ? COUNT(tcp_names) : COUNT(names));
+    if (is_tcp)
+        field_allow_only(item, tcp_names, COUNT(tcp_names));
+    else /* a GRPCRoute has neither timeouts nor retry, which stand last */
+        field_allow_only(item, names, COUNT(names) - (is_grpc ? 2 : 0));
     struct field name = field_get(item, "name");
     struct field filters = field_get(item, "filters");
     struct field session = field_get(item, "sessionPersistence");

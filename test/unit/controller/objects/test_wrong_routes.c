@@ -41,6 +41,7 @@ static const struct wrong routes[] = {
      AT ".retry.codes[0]: \"200\" is not a number between 400 and 599"},
     {HTTP("{retry: {attempts: 11}}"),
      AT ".retry.attempts: \"11\" is not a number between 0 and 10"},
+    {GRPC("{timeouts: {request: 1s}}"), AT ".timeouts: there is no such field"},
     {GRPC("{matches: [{method: {}}]}"),
      AT ".matches[0].method: names neither a service nor a method"},
     {GRPC("{matches: [{method: {service: a/b}}]}"),
