@@ -204,6 +204,7 @@ enum request_step request_end(struct request *request, enum request_reason reaso
     timer_cancel(&workspace->timers, &request->timer);
     request_stop_timeouts(request);
     request_mirror_drop(request);
+    request_breaker_end(request);
     /* In this order: the answer's head, which lives with `up`, must last as long as `down`. */
     stream_close(request->down, cut);
     if (request->up)

@@ -37,6 +37,8 @@ enum request_step request_route(struct request *request)
     const struct service *service = request->service;
     if (!service || !service->is_known)
         return request_pass_through(request);
+    if (!request_breaker_begin(request))
+        return request_answer(request, REQUEST_REASON_LIMIT_REQUESTS);
     if (service->pod)
         return REQUEST_BALANCE;
     if (service->routes)
@@ -61,6 +63,7 @@ static const struct endpoint *request_next_endpoint(struct request *request)
         request->failure = REASON_NO_MEMORY;
         return NULL;
     }
+    balancer_use(balancer, request->service->algorithm);
     unsigned max = workspace->settings->connect_attempts;
     uint64_t now_ns = request->endpoint ? clock_now_ns() : request->begun_ns;
     const struct endpoint *next = attempts_next(&request->attempts, balancer, max, now_ns);

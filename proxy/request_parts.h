@@ -63,7 +63,8 @@ struct request {
     bool has_connected;  /* the pool has answered: `up`, or `failure` */
     bool is_local;       /* the answer is ours */
     bool is_grpc;
-    bool is_delayed;     /* by the filter whose turn it is */
+    bool is_counted_open, is_counted_pending, is_counted_retry; /* by circuit breakers */
+    bool is_delayed;                                            /* by the filter whose turn it is */
     bool may_start_over; /* the endpoints that were tried may be tried again */
     unsigned n_retries;
     unsigned n_route_retries; /* that the route asked for */
@@ -170,6 +171,18 @@ static inline struct slice request_matched_prefix(const struct request *request)
 
 /* request_filter.c: what the route makes of the final head of an answer. False: no memory. */
 bool request_filter_answer(struct request *request, struct head *head) MUST_USE;
+
+/* request_outcome.c: what has come from the endpoint of the current attempt. */
+void request_report_local_failure(struct request *request);
+void request_report_head(struct request *request, const struct head *head, bool is_end);
+void request_report_trailers(struct request *request, const struct head *trailers);
+
+/* request_breaker.c: each false when the service has one too many. */
+bool request_breaker_begin(struct request *request) MUST_USE; /* of a known service */
+bool request_breaker_wait(struct request *request) MUST_USE;
+void request_breaker_wait_over(struct request *request);
+bool request_breaker_retry(struct request *request) MUST_USE;
+void request_breaker_end(struct request *request); /* gives back all */
 
 /* request_mirror.c */
 /* Sends the copies that the filters ask for. */

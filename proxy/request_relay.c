@@ -133,6 +133,7 @@ static void on_up_head(struct stream *up, struct head *head, bool is_end)
     }
     /* To a gRPC client a proxy says no with 200 and trailers only. */
     if (head->status >= 400 || (request->is_grpc && is_end)) {
+        request_report_head(request, head, is_end);
         if (request_was_refused(request, head)) {
             request_send_again(request, true);
             return;
@@ -140,6 +141,8 @@ static void on_up_head(struct stream *up, struct head *head, bool is_end)
         if (request_retry_answer(request, head, is_end))
             return;
         relay_hide_reason(request, head);
+    } else {
+        request_report_head(request, head, is_end);
     }
     request_replay_drop(request);
     request->status = head->status;
@@ -179,6 +182,7 @@ static void on_up_trailers(struct stream *up, struct head *trailers)
     struct request *request = up->owner;
     relay_moved(request);
     relay_see_grpc_status(request, trailers);
+    request_report_trailers(request, trailers);
     if (!stream_send_trailers(request->down, trailers)) {
         request_answer(request, REQUEST_REASON_NO_MEMORY);
         return;

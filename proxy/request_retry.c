@@ -42,6 +42,8 @@ static bool retry_take(struct request *request, uint64_t at_least_ms)
         telemetry_add(telemetry, COUNTER_RETRIES_NO_REPLAY, 1);
         return false;
     }
+    if (!request_breaker_retry(request))
+        return false;
     if (!retry_budget_take(&request->service->shared->retries, routes->budget_percent,
                            routes->budget_min_per_second, clock_now_ns())) {
         telemetry_add(telemetry, COUNTER_RETRIES_OVER_BUDGET, 1);
@@ -101,6 +103,7 @@ void request_attempt_late(struct request *request)
     const struct retry_rules *rules = retry_rules_of(request);
     if (request->answer == ANSWER_NONE) {
         request_blame_endpoint(request);
+        request_report_local_failure(request);
         if (rules && (rules->on_reset || has_status(rules, 504)) && retry_begin(request, 0)) {
             request_resume_at(request, REQUEST_BACK_OFF);
             return;

@@ -102,6 +102,7 @@ static enum request_step request_attempt_failed(struct request *request, enum re
 {
     request->failure = reason;
     request_blame_endpoint(request);
+    request_report_local_failure(request);
     bool is_ours = reason == REASON_NO_DESCRIPTORS || reason == REASON_NO_MEMORY ||
                    reason == REASON_NO_CERTIFICATE || reason == REASON_DRAINED;
     if (is_ours || !request->endpoint) /* another endpoint would not help, or there is none */
@@ -160,7 +161,10 @@ static enum request_step request_ask_pool(struct request *request)
     request->has_connected = false;
     request_attempt_begin(request);
     pool_take(workspace->pools, &key, &limits, request->is_must_be_new, &request->ticket);
-    return REQUEST_WAIT;
+    if (request->has_connected || request_breaker_wait(request))
+        return REQUEST_WAIT;
+    pool_leave(&request->ticket);
+    return request_answer(request, REQUEST_REASON_LIMIT_PENDING);
 }
 
 enum request_step request_connect(struct request *request)
@@ -172,6 +176,7 @@ enum request_step request_connect(struct request *request)
     }
     if (!request->has_connected)
         return REQUEST_WAIT;
+    request_breaker_wait_over(request);
     return request->up ? REQUEST_RELAY : request_attempt_failed(request, request->failure);
 }
 
@@ -228,6 +233,7 @@ void request_send_again(struct request *request, bool is_elsewhere)
     request->up = NULL;
     if (is_elsewhere && request_has_others(request)) {
         request_blame_endpoint(request);
+        request_report_local_failure(request);
         request_resume_at(request, REQUEST_BALANCE);
     } else {
         request_resume_at(request, REQUEST_CONNECT);
@@ -257,6 +263,7 @@ void request_up_failed(struct request *request, enum stream_cut cut, bool is_unp
         return;
     }
     request_blame_endpoint(request);
+    request_report_local_failure(request);
     request_set_detail(request, stream_cut_word(cut));
     if (request_retry_reset(request)) {
         request_resume_at(request, REQUEST_BACK_OFF);

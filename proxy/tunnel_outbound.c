@@ -124,6 +124,7 @@ static const struct endpoint *tunnel_next_endpoint(struct tunnel *tunnel)
         tunnel->failure = REASON_NO_MEMORY;
         return NULL;
     }
+    balancer_use(balancer, tunnel->service->algorithm);
     return attempts_next(&tunnel->attempts, balancer, workspace->settings->connect_attempts,
                          clock_now_ns());
 }

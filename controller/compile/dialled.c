@@ -61,6 +61,71 @@ static bool policy_names(const struct traffic_policy *policy, const struct servi
     return false;
 }
 
+static void take_first(const struct traffic_policy **first, const struct traffic_policy *policy,
+                       bool is_set)
+{
+    if (is_set && (!*first || object_precedence(&policy->object, &(*first)->object) < 0))
+        *first = policy;
+}
+
+static void fill_outlier(struct compile *compile, const struct traffic_outlier *set,
+                         Outrigger__V1__Service *message)
+{
+    message->outlier_ejection = compile_take(compile, 1, sizeof(*message->outlier_ejection));
+    if (!message->outlier_ejection)
+        return;
+    outrigger__v1__outlier_ejection__init(message->outlier_ejection);
+    message->outlier_ejection->consecutive_5xx = set->consecutive_5xx;
+    message->outlier_ejection->consecutive_gateway_errors = set->consecutive_gateway_errors;
+    message->outlier_ejection->consecutive_local_failures = set->consecutive_local_failures;
+    message->outlier_ejection->base_ms = set->base_ms;
+    message->outlier_ejection->max_ms = set->max_ms;
+    message->outlier_ejection->max_percent = set->max_percent;
+}
+
+static void fill_breaker(struct compile *compile, uint32_t max_requests, uint32_t max_pending,
+                         uint32_t max_retries, Outrigger__V1__Service *message)
+{
+    if (!max_requests && !max_pending && !max_retries)
+        return;
+    message->circuit_breaker = compile_take(compile, 1, sizeof(*message->circuit_breaker));
+    if (!message->circuit_breaker)
+        return;
+    outrigger__v1__circuit_breaker__init(message->circuit_breaker);
+    message->circuit_breaker->max_requests = max_requests;
+    message->circuit_breaker->max_pending = max_pending;
+    message->circuit_breaker->max_retries = max_retries;
+}
+
+/* As fill_settings(): each from the policy that goes first and sets it. */
+static void fill_resilience(struct compile *compile, const struct service *service,
+                            Outrigger__V1__Service *message)
+{
+    char key[STORE_KEY_BYTES];
+    struct found found = compile_find(
+        compile, key_of_namespace(key, OBJECT_TRAFFIC_POLICY, service->object.namespace));
+    const struct traffic_policy *balancing = NULL, *outlier = NULL, *requests = NULL;
+    const struct traffic_policy *pending = NULL, *retries = NULL;
+    for (size_t i = 0; i < found.n; i++) {
+        const struct traffic_policy *policy = (const struct traffic_policy *)found.list[i];
+        const struct traffic_resilience *set = &policy->service.resilience;
+        if (!policy_names(policy, service))
+            continue;
+        take_first(&balancing, policy, set->algorithm);
+        take_first(&outlier, policy, set->outlier.is_set);
+        take_first(&requests, policy, set->max_requests);
+        take_first(&pending, policy, set->max_pending);
+        take_first(&retries, policy, set->max_retries);
+    }
+    if (balancing)
+        message->balancing = (Outrigger__V1__Balancing)balancing->service.resilience.algorithm;
+    if (outlier)
+        fill_outlier(compile, &outlier->service.resilience.outlier, message);
+    fill_breaker(compile, requests ? requests->service.resilience.max_requests : 0,
+                 pending ? pending->service.resilience.max_pending : 0,
+                 retries ? retries->service.resilience.max_retries : 0, message);
+}
+
 /*
  * Field by field the policy that goes first and sets it. Policies of one namespace are few, so that
  * the whole list is searched for the best of each field.
@@ -105,6 +170,7 @@ static Outrigger__V1__Service *make_service(struct compile *compile, const struc
     fill_hosts(compile, &service->object, message);
     fill_backend(compile, service, port, family, message);
     fill_settings(compile, service, message);
+    fill_resilience(compile, service, message);
     routes_compile(compile, service, port, family, message);
     retries_compile(compile, service, message);
     return message;

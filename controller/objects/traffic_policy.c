@@ -111,21 +111,15 @@ static void read_paths(const struct field *paths, struct traffic_workload *workl
 
 static void read_service(const struct field *service, struct traffic_service *out)
 {
-    static const char *const names[] = {"connectTimeout", "idleTimeout", "maxConnections",
-                                        "balancing",      "retries",     "retryBudget"};
-    static const char *const balancing_names[] = {"algorithm"};
-    static const char *const algorithms[] = {"P2CPeakEWMA"};
+    static const char *const names[] = {"connectTimeout",  "idleTimeout",   "maxConnections",
+                                        "balancing",       "retries",       "retryBudget",
+                                        "outlierEjection", "circuitBreaker"};
     field_allow_only(service, names, COUNT(names));
     out->connect_timeout_ms = read_duration(service, "connectTimeout", CONNECT_MAX_MS);
     out->idle_timeout_ms = read_duration(service, "idleTimeout", IDLE_MAX_MS);
     out->max_connections = read_connections(service);
-    struct field balancing = field_get(service, "balancing");
-    field_allow_only(&balancing, balancing_names, COUNT(balancing_names));
-    struct field algorithm = field_get(&balancing, "algorithm");
-    if (field_is_set(&balancing))
-        field_require(&algorithm);
+    traffic_resilience_read(service, &out->resilience);
     traffic_retries_read(service, &out->retries, &out->retry_budget);
-    out->has_balancing = field_choice(&algorithm, algorithms, COUNT(algorithms)) >= 0;
 }
 
 static const char *check_target(const struct field *item, const void *context)

@@ -10,6 +10,7 @@
 #include "controller/objects/field.h"
 #include "controller/objects/object.h"
 #include "controller/objects/traffic_limits.h"
+#include "controller/objects/traffic_resilience.h"
 #include "controller/objects/traffic_retries.h"
 #include "controller/objects/value.h"
 
@@ -50,7 +51,7 @@ struct traffic_service {
     uint32_t max_connections; /* of one proxy */
     uint64_t idle_timeout_ms;
     uint64_t connect_timeout_ms;
-    bool has_balancing; /* P2CPeakEWMA is the only one so far */
+    struct traffic_resilience resilience;
     struct traffic_retries retries;
     struct traffic_retry_budget retry_budget;
 };

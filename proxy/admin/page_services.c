@@ -46,6 +46,16 @@ static json_t *service_json(const struct service *service)
     json_object_set_new(json, "version", json_string(service->version));
     json_object_set_new(json, "hosts", hosts_json(service));
     json_object_set_new(json, "backends", backends_json(service));
+    json_object_set_new(json, "balancing", json_string(balance_algorithm_name(service->algorithm)));
+    json_object_set_new(json, "circuit_breaker",
+                        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "requests",
+                                  (json_int_t)atomic_load(&shared->requests), "max_requests",
+                                  (json_int_t)service->max_requests, "pending",
+                                  (json_int_t)atomic_load(&shared->pending), "max_pending",
+                                  (json_int_t)service->max_pending, "retries",
+                                  (json_int_t)atomic_load(&shared->retries_open), "max_retries",
+                                  (json_int_t)service->max_retries, "tripped",
+                                  (json_int_t)atomic_load(&shared->tripped)));
     if (service->routes)
         json_object_set_new(json, "routes", routes_json(service->routes));
     if (service->pod && service->pod->n > 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/map.h"
 
 /* Half of what was learned is forgotten after 10 s * ln 2: a time constant of 10 s. */
@@ -27,6 +28,8 @@ struct learned {
     uint32_t open;
     uint64_t chosen, failed;
     uint64_t leaving_until_ns; /* 0: it has not said that it goes */
+    int64_t owed;              /* of ROUND_ROBIN: turns, in units of weight */
+    struct outlier outlier;
 };
 
 struct balanced {
@@ -48,6 +51,7 @@ struct balancer {
     struct generation *current;
     uint64_t floor_ns;
     uint64_t random;
+    enum balance_algorithm algorithm;
 };
 
 /* splitmix64 (Steele, Lea, Flood): any seed will do, zero as well. */
@@ -136,6 +140,7 @@ struct balancer *balancer_new(struct endpoints *endpoints, enum balance kind, ui
         return NULL;
     balancer->floor_ns = latency_floor_ns[kind];
     balancer->random = seed;
+    balancer->algorithm = BALANCE_P2C_PEAK_EWMA;
     balancer->current = generation_new(endpoints, &nothing);
     if (balancer->current)
         return balancer;
@@ -222,6 +227,13 @@ static bool is_tried(const struct balanced *balanced, struct balanced *const *tr
     return false;
 }
 
+/* Neither going nor ejected. */
+static bool is_wanted(const struct balanced *balanced, uint64_t now_ns)
+{
+    return balanced->learned->leaving_until_ns <= now_ns &&
+           !outlier_is_ejected(&balanced->learned->outlier, now_ns);
+}
+
 /* Draws one of the set that is neither tried nor `other`; from a random place to the next that
  * fits. */
 static struct balanced *balancer_draw(struct balancer *balancer, const uint32_t *set, uint32_t n,
@@ -234,7 +246,7 @@ static struct balanced *balancer_draw(struct balancer *balancer, const uint32_t 
         struct balanced *balanced = &balancer->current->list[set[(start + i) % n]];
         if (balanced == other || is_tried(balanced, tried, n_tried))
             continue;
-        if (balanced->learned->leaving_until_ns <= now_ns)
+        if (is_wanted(balanced, now_ns))
             return balanced;
         if (!leaving)
             leaving = balanced;
@@ -242,15 +254,126 @@ static struct balanced *balancer_draw(struct balancer *balancer, const uint32_t 
     return other ? NULL : leaving;
 }
 
+/* The one that is owed most gets its turn and pays for it with the weights of all. */
+static struct balanced *balancer_in_turn(struct balancer *balancer, const uint32_t *set, uint32_t n,
+                                         struct balanced *const *tried, size_t n_tried,
+                                         uint64_t now_ns)
+{
+    struct balanced *next = NULL;
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct balanced *balanced = &balancer->current->list[set[i]];
+        if (is_tried(balanced, tried, n_tried) || !is_wanted(balanced, now_ns))
+            continue;
+        sum += balanced->endpoint->weight;
+        balanced->learned->owed += balanced->endpoint->weight;
+        if (!next || balanced->learned->owed > next->learned->owed)
+            next = balanced;
+    }
+    if (next)
+        next->learned->owed -= sum;
+    return next;
+}
+
+/* One of those that are wanted, by weight; not `other`. */
+static struct balanced *balancer_by_weight(struct balancer *balancer, const uint32_t *set,
+                                           uint32_t n, struct balanced *const *tried,
+                                           size_t n_tried, const struct balanced *other,
+                                           uint64_t now_ns)
+{
+    struct balanced *drawn = NULL;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct balanced *balanced = &balancer->current->list[set[i]];
+        if (balanced == other || is_tried(balanced, tried, n_tried) || !is_wanted(balanced, now_ns))
+            continue;
+        sum += balanced->endpoint->weight;
+        if (balancer_random(balancer, sum) < balanced->endpoint->weight)
+            drawn = balanced;
+    }
+    return drawn;
+}
+
+static struct balanced *balancer_less_open(struct balancer *balancer, const uint32_t *set,
+                                           uint32_t n, struct balanced *const *tried,
+                                           size_t n_tried, uint64_t now_ns)
+{
+    struct balanced *a = balancer_by_weight(balancer, set, n, tried, n_tried, NULL, now_ns);
+    struct balanced *b = a ? balancer_by_weight(balancer, set, n, tried, n_tried, a, now_ns) : NULL;
+    return b && b->learned->open < a->learned->open ? b : a;
+}
+
+static struct balanced *balancer_other(struct balancer *balancer, const uint32_t *set, uint32_t n,
+                                       struct balanced *const *tried, size_t n_tried,
+                                       uint64_t now_ns)
+{
+    switch (balancer->algorithm) {
+    case BALANCE_P2C_PEAK_EWMA:
+        break;
+    case BALANCE_ROUND_ROBIN:
+        return balancer_in_turn(balancer, set, n, tried, n_tried, now_ns);
+    case BALANCE_LEAST_REQUEST:
+        return balancer_less_open(balancer, set, n, tried, n_tried, now_ns);
+    case BALANCE_RANDOM:
+        return balancer_by_weight(balancer, set, n, tried, n_tried, NULL, now_ns);
+    }
+    return NULL;
+}
+
 static struct balanced *balancer_choose(struct balancer *balancer, const uint32_t *set, uint32_t n,
                                         struct balanced *const *tried, size_t n_tried,
                                         uint64_t now_ns)
 {
+    struct balanced *other = balancer_other(balancer, set, n, tried, n_tried, now_ns);
+    if (other)
+        return other;
     struct balanced *first = balancer_draw(balancer, set, n, tried, n_tried, NULL, now_ns);
     if (!first)
         return NULL;
     struct balanced *second = balancer_draw(balancer, set, n, tried, n_tried, first, now_ns);
     return second ? balancer_cheaper(balancer, first, second, now_ns) : first;
+}
+
+/* An ejection is over when the endpoint is wanted again. */
+static void balanced_note_return(const struct balanced *balanced, uint64_t now_ns)
+{
+    struct outlier *outlier = &balanced->learned->outlier;
+    if (outlier->why == OUTLIER_NOT || outlier_is_ejected(outlier, now_ns))
+        return;
+    LOG(LOG_INFO, "endpoint_returned", LOG_S("endpoint", balanced->endpoint->addr_text),
+        LOG_S("endpoints", balanced->generation->endpoints->name),
+        LOG_S("why", outlier_why_name(outlier->why)));
+    outlier->why = OUTLIER_NOT;
+}
+
+static bool may_be_ejected(const struct generation *generation, uint32_t max_percent,
+                           uint64_t now_ns)
+{
+    size_t n_out = 1, n = generation->endpoints->n; /* with the one that is asked for */
+    for (size_t i = 0; i < n; i++)
+        n_out += outlier_is_ejected(&generation->list[i].learned->outlier, now_ns);
+    return n_out * 100 <= n * max_percent;
+}
+
+bool balanced_result(struct balanced *balanced, const struct outlier_rules *rules,
+                     enum outcome outcome, uint64_t now_ns)
+{
+    struct outlier *outlier = &balanced->learned->outlier;
+    enum outlier_why why = outlier_note(outlier, rules, outcome);
+    if (why == OUTLIER_NOT || outlier_is_ejected(outlier, now_ns) ||
+        !may_be_ejected(balanced->generation, rules->max_percent, now_ns))
+        return false;
+    uint64_t length_ns = outlier_eject(outlier, rules, why, now_ns);
+    LOG(LOG_WARN, "endpoint_ejected", LOG_S("endpoint", balanced->endpoint->addr_text),
+        LOG_S("endpoints", balanced->generation->endpoints->name),
+        LOG_S("pod", balanced->endpoint->pod), LOG_S("why", outlier_why_name(why)),
+        LOG_I("for_ms", length_ns / NS_PER_MS), LOG_I("ejections", outlier->n_ejections));
+    return true;
+}
+
+void balancer_use(struct balancer *balancer, enum balance_algorithm algorithm)
+{
+    balancer->algorithm = algorithm;
 }
 
 struct balanced *balancer_take(struct balancer *balancer, struct balanced *const *tried, size_t n,
@@ -264,6 +387,7 @@ struct balanced *balancer_take(struct balancer *balancer, struct balanced *const
             balancer_choose(balancer, current->unhealthy, current->n_unhealthy, tried, n, now_ns);
     if (!chosen)
         return NULL;
+    balanced_note_return(chosen, now_ns);
     current->refs++;
     chosen->learned->open++;
     chosen->learned->chosen++;
@@ -330,6 +454,7 @@ size_t balancer_views(const struct balancer *balancer, struct balanced_view *vie
             .open = learned->open,
             .chosen = learned->chosen,
             .failed = learned->failed,
+            .outlier = learned->outlier,
         };
     }
     return n;

@@ -15,13 +15,19 @@
  * of the connect
  * timeout, so that what fails fast does not attract connections. UNHEALTHY endpoints are used only
  * when no healthy one is left to try, DRAINING ones never, and those that say themselves that they
- * go (balancer_leaving()) when no other healthy one is.
+ * go (balancer_leaving()) or are ejected (outlier.h) when no other healthy one is.
+ *
+ * Other algorithms, where the Service asks for one: in turn by weight (smooth, as nginx has it: the
+ * one that is owed most goes first); of two drawn by weight the one with less open; by weight
+ * alone.
  */
 #ifndef OUTRIGGER_PROXY_BALANCE_BALANCER_H
 #define OUTRIGGER_PROXY_BALANCE_BALANCER_H
 
 #include <stdint.h>
 
+#include "proxy/balance/outlier.h"
+#include "proxy/config/balancing.h"
 #include "proxy/config/endpoints.h"
 
 enum balance { BALANCE_CONNECTIONS, BALANCE_REQUESTS };
@@ -38,6 +44,9 @@ void balancer_free(struct balancer *balancer);
 bool balancer_update(struct balancer *balancer, struct endpoints *endpoints) MUST_USE;
 const struct endpoints *balancer_endpoints(const struct balancer *balancer);
 
+/* By what it chooses from now on; P2C_PEAK_EWMA at first. */
+void balancer_use(struct balancer *balancer, enum balance_algorithm algorithm);
+
 /*
  * Chooses an endpoint that is not among the n `tried`. NULL when none is left. The result counts as
  * one open connection, or request, until balanced_give(). What is in `tried` must not have been
@@ -52,6 +61,13 @@ const struct endpoint *balanced_endpoint(const struct balanced *balanced);
 void balanced_connected(struct balanced *balanced, uint64_t latency_ns, uint64_t now_ns);
 void balanced_failed(struct balanced *balanced, uint64_t penalty_ns, uint64_t now_ns);
 void balanced_give(struct balanced *balanced);
+/*
+ * What came from it. True: by these rules, and no more than their share of all endpoints being out,
+ * it is left out for a while: it is chosen only when no other is left to try. Logged, as is its
+ * return.
+ */
+bool balanced_result(struct balanced *balanced, const struct outlier_rules *rules,
+                     enum outcome outcome, uint64_t now_ns);
 
 /*
  * The endpoint has said that it goes. For BALANCER_LEAVING_MS it is used only where a healthy one
@@ -68,6 +84,7 @@ struct balanced_view {
     uint64_t latency_ns;
     uint32_t open;
     uint64_t chosen, failed;
+    struct outlier outlier;
 };
 size_t balancer_views(const struct balancer *balancer, struct balanced_view *views, size_t max);
 

@@ -12,6 +12,11 @@
 #define SERVICE_MAX_BACKENDS 256
 #define SERVICE_MAX_HOSTS    256
 
+#define EJECTION_MAX_MS     (24ull * 3600 * 1000)
+#define EJECTION_BASE_MS    30000
+#define EJECTION_LONGEST_MS 300000
+#define EJECTED_PERCENT     50
+
 struct service_shared *service_shared_new(void)
 {
     struct service_shared *shared = calloc(1, sizeof(*shared));
@@ -188,6 +193,45 @@ static bool service_set_uses(struct service *service, struct err *err)
     return ok || err_set(err, "backends: out of memory");
 }
 
+/* One that is not known is answered with the one that is best without knowing more. */
+static enum balance_algorithm service_algorithm(int message)
+{
+    return message >= BALANCE_P2C_PEAK_EWMA && message <= BALANCE_RANDOM
+               ? (enum balance_algorithm)message
+               : BALANCE_P2C_PEAK_EWMA;
+}
+
+const char *balance_algorithm_name(enum balance_algorithm algorithm)
+{
+    static const char *const names[] = {[BALANCE_P2C_PEAK_EWMA] = "p2c_peak_ewma",
+                                        [BALANCE_ROUND_ROBIN] = "round_robin",
+                                        [BALANCE_LEAST_REQUEST] = "least_request",
+                                        [BALANCE_RANDOM] = "random"};
+    return names[algorithm];
+}
+
+static bool service_set_outlier(struct service *service,
+                                const Outrigger__V1__OutlierEjection *message, struct err *err)
+{
+    if (!message)
+        return true;
+    if (!wire_at_most(message->base_ms, EJECTION_MAX_MS, "base_ms", err) ||
+        !wire_at_most(message->max_ms, EJECTION_MAX_MS, "max_ms", err) ||
+        !wire_at_most(message->max_percent, 100, "max_percent", err))
+        return false;
+    uint64_t base_ms = message->base_ms ? message->base_ms : EJECTION_BASE_MS;
+    uint64_t max_ms = message->max_ms ? message->max_ms : EJECTION_LONGEST_MS;
+    service->outlier = (struct outlier_rules){
+        .consecutive_5xx = message->consecutive_5xx,
+        .consecutive_gateway_errors = message->consecutive_gateway_errors,
+        .consecutive_local_failures = message->consecutive_local_failures,
+        .base_ns = base_ms * NS_PER_MS,
+        .max_ns = (max_ms > base_ms ? max_ms : base_ms) * NS_PER_MS,
+        .max_percent = message->max_percent ? message->max_percent : EJECTED_PERCENT,
+    };
+    return true;
+}
+
 static bool service_fill(struct service *service, const Outrigger__V1__Service *message,
                          struct err *err)
 {
@@ -206,7 +250,14 @@ static bool service_fill(struct service *service, const Outrigger__V1__Service *
     service->connect_timeout_ms = message->connect_timeout_ms;
     service->idle_timeout_ms = message->idle_timeout_ms;
     service->max_connections = message->max_connections;
-    /* `balancing`: one that is not known is answered with the only one there is. */
+    service->algorithm = service_algorithm((int)message->balancing);
+    if (message->circuit_breaker) {
+        service->max_requests = message->circuit_breaker->max_requests;
+        service->max_pending = message->circuit_breaker->max_pending;
+        service->max_retries = message->circuit_breaker->max_retries;
+    }
+    if (!service_set_outlier(service, message->outlier_ejection, err))
+        return wire_at(err, "outlier_ejection");
     return service_set_hosts(service, message, err) &&
            service_set_backends(service, message, err) &&
            service_set_routes(service, message, err) && service_set_uses(service, err) &&

@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/slice.h"
+#include "proxy/config/balancing.h"
 #include "proxy/config/endpoints.h"
 #include "proxy/config/workload.h"
 #include "proxy/detect/port_memory.h"
@@ -23,6 +24,8 @@ struct service_shared {
     _Atomic uint32_t connections;  /* open now, of all workers */
     _Atomic uint64_t last_used_ns; /* clock_now_ns() of the last connection; for eviction */
     struct retry_budget retries;
+    _Atomic uint32_t requests, pending, retries_open; /* HTTP, of all workers */
+    _Atomic uint64_t tripped;                         /* how often a circuit breaker refused */
 };
 struct service_shared *service_shared_new(void); /* NULL when memory is short */
 struct service_shared *service_shared_hold(struct service_shared *shared);
@@ -52,7 +55,10 @@ struct service {
     struct endpoints *pod; /* a pod was dialled by its address: its one endpoint; else NULL */
     uint64_t connect_timeout_ms;
     uint64_t idle_timeout_ms;
-    uint32_t max_connections;      /* 0: no cap */
+    uint32_t max_connections; /* this and the following: 0: no cap */
+    uint32_t max_requests, max_pending, max_retries;
+    enum balance_algorithm algorithm;
+    struct outlier_rules outlier;
     struct service_shared *shared; /* never NULL */
     struct port_memory opaque;     /* its port alone; the one part that is written later */
 };

@@ -114,16 +114,22 @@ static void describe_one(const struct balancer *balancer, const char *kind, json
 {
     struct balanced_view *views = calloc(VIEWS_MAX, sizeof(*views));
     size_t n = views ? balancer_views(balancer, views, VIEWS_MAX) : 0;
+    uint64_t now_ns = clock_now_ns();
     for (size_t i = 0; i < n; i++) {
         const struct balanced_view *view = &views[i];
         const struct endpoint *endpoint = view->endpoint;
+        bool ejected = outlier_is_ejected(&view->outlier, now_ns);
         json_array_append_new(
             list,
-            json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:i,s:I,s:I}", "address", endpoint->addr_text,
-                      "balanced", kind, "identity", endpoint->identity, "pod", endpoint->pod,
-                      "health", health_name(endpoint->health), "weight", (int)endpoint->weight,
-                      "latency_us", (json_int_t)(view->latency_ns / 1000), "open", (int)view->open,
-                      "chosen", (json_int_t)view->chosen, "failed", (json_int_t)view->failed));
+            json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:i,s:I,s:I,s:s,s:I,s:I}", "address",
+                      endpoint->addr_text, "balanced", kind, "identity", endpoint->identity, "pod",
+                      endpoint->pod, "health", health_name(endpoint->health), "weight",
+                      (int)endpoint->weight, "latency_us", (json_int_t)(view->latency_ns / 1000),
+                      "open", (int)view->open, "chosen", (json_int_t)view->chosen, "failed",
+                      (json_int_t)view->failed, "ejected",
+                      outlier_why_name(ejected ? view->outlier.why : OUTLIER_NOT), "ejected_for_ms",
+                      (json_int_t)(ejected ? (view->outlier.until_ns - now_ns) / NS_PER_MS : 0),
+                      "ejections", (json_int_t)view->outlier.n_ejections));
     }
     free(views);
 }

@@ -132,7 +132,7 @@ async def answer(options, reader, writer, request):
     body = json.dumps({"name": options.name, "method": request.method, "target": request.target,
                        "version": request.version, "fields": request.fields, "size": size,
                        "crc32": total, "trailers": trailers}).encode()
-    status = int(argument) if what == "status" else 200
+    status = int(argument) if what == "status" else options.always
     fields = [] if status in (204, 304) else [("Content-Length", len(body))]
     writer.write(head(status, ("Content-Type", "application/json"), ("X-App", options.name), *fields))
     if request.method != "HEAD" and fields:
@@ -144,7 +144,9 @@ async def answer(options, reader, writer, request):
 
 
 def main():
-    options = server.parser(__doc__.splitlines()[0]).parse_args()
+    parser = server.parser(__doc__.splitlines()[0])
+    parser.add_argument("--always", type=int, default=200, metavar="STATUS", help="of all answers")
+    options = parser.parse_args()
     options.go = asyncio.Event()
     counts = {"connections": 0}
 

@@ -255,8 +255,30 @@ static const struct wrong traffic_policies[] = {
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n  service: {balancing: {}}\n",
      "x.yaml:6: spec.service.balancing.algorithm: is missing"},
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
-             "  service: {balancing: {algorithm: RoundRobin}}\n",
-     "x.yaml:6: spec.service.balancing.algorithm: \"RoundRobin\" is none of P2CPeakEWMA"},
+             "  service: {balancing: {algorithm: Fair}}\n",
+     "x.yaml:6: spec.service.balancing.algorithm: \"Fair\" is none of P2CPeakEWMA, RoundRobin, "
+     "LeastRequest, Random"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
+             "  service: {outlierEjection: {maxEjectedPercent: 20}}\n",
+     "x.yaml:6: spec.service.outlierEjection: ejects nothing: expected consecutive5xx, "
+     "consecutiveGatewayErrors or consecutiveLocalFailures"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
+             "  service: {outlierEjection: {consecutive5xx: 1, baseEjectionTime: 2s, "
+             "maxEjectionTime: 1s}}\n",
+     "x.yaml:6: spec.service.outlierEjection: maxEjectionTime is shorter than baseEjectionTime"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n  service: {circuitBreaker: {}}\n",
+     "x.yaml:6: spec.service.circuitBreaker: sets nothing: expected maxRequests, "
+     "maxPendingRequests or maxRetries"},
+    {TRAFFIC "  inbound: {rateLimits: [{name: a, requests: 1}]}\n",
+     "x.yaml:5: spec.inbound.rateLimits[0].per: is missing"},
+    {TRAFFIC "  inbound: {rateLimits: [{name: a, requests: 1, per: 1s, by: {kind: Header}}]}\n",
+     "x.yaml:5: spec.inbound.rateLimits[0].by.header: is missing"},
+    {TRAFFIC "  inbound: {rateLimits: [{name: a, requests: 1, per: 1s, "
+             "by: {kind: Source, header: x}}]}\n",
+     "x.yaml:5: spec.inbound.rateLimits[0].by.header: is for kind Header only"},
+    {TRAFFIC "  inbound:\n    rateLimits:\n    - {name: a, requests: 1, per: 1s}\n"
+             "    - {name: a, requests: 1, per: 1s}\n",
+     "x.yaml:8: spec.inbound.rateLimits[1]: the name \"a\" is there twice"},
 };
 
 static void test_access_policies(void **state)

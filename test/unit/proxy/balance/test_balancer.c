@@ -363,6 +363,114 @@ static void a_seed_makes_it_repeatable(void **state)
     balancer_free(c);
 }
 
+/* Weights 3, 2, 1: in every six turns each has exactly its share, and the heavy one is spread. */
+static void round_robin_is_exact(void **state)
+{
+    (void)state;
+    struct balancer *b = balancer((struct row[]){{.host = 1, .weight = 3},
+                                                 {.host = 2, .weight = 2},
+                                                 {.host = 3, .weight = 1},
+                                                 {.host = 0}},
+                                  42);
+    uint64_t latency_ms[MAX_ENDPOINTS] = {1, 1, 50, 1}, now = NS_PER_SEC;
+    balancer_use(b, BALANCE_ROUND_ROBIN);
+    for (unsigned round = 1; round <= 100; round++) {
+        unsigned counts[MAX_ENDPOINTS] = {0};
+        run(b, 6, latency_ms, &now, counts);
+        assert_int_equal(counts[1], 3);
+        assert_int_equal(counts[2], 2);
+        assert_int_equal(counts[3], 1);
+    }
+    balancer_free(b);
+}
+
+static void random_is_by_weight_alone(void **state)
+{
+    (void)state;
+    struct balancer *b = balancer(
+        (struct row[]){{.host = 1, .weight = 3}, {.host = 2, .weight = 1}, {.host = 0}}, 42);
+    uint64_t latency_ms[MAX_ENDPOINTS] = {1, 1000, 1}, now = NS_PER_SEC;
+    unsigned counts[MAX_ENDPOINTS] = {0};
+    balancer_use(b, BALANCE_RANDOM);
+    run(b, 8000, latency_ms, &now, counts);
+    assert_in_range(counts[1], 5800, 6200);
+    balancer_free(b);
+}
+
+static void least_request_goes_where_less_is_open(void **state)
+{
+    (void)state;
+    struct balancer *b = balancer((struct row[]){{.host = 1}, {.host = 2}, {.host = 0}}, 42);
+    struct balanced *taken[200];
+    unsigned counts[MAX_ENDPOINTS] = {0};
+    balancer_use(b, BALANCE_LEAST_REQUEST);
+    for (unsigned i = 0; i < 200; i++) {
+        taken[i] = balancer_take(b, NULL, 0, NS_PER_SEC);
+        counts[host_of(taken[i])]++;
+    }
+    assert_int_equal(counts[1], 100); /* of two both are drawn: always the one with less */
+    for (unsigned i = 0; i < 200; i++)
+        balanced_give(taken[i]);
+    balancer_free(b);
+}
+
+static const struct outlier_rules twice = {.consecutive_5xx = 2,
+                                           .base_ns = 10 * NS_PER_SEC,
+                                           .max_ns = 100 * NS_PER_SEC,
+                                           .max_percent = 50};
+
+/* Everything that is answered by these hosts fails; how many are left out after so many answers. */
+static unsigned ejected_after(struct balancer *b, unsigned n, uint64_t *now_ns)
+{
+    unsigned ejected = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct balanced *taken = balancer_take(b, NULL, 0, *now_ns);
+        *now_ns += NS_PER_MS;
+        ejected += balanced_result(taken, &twice, OUTCOME_5XX, *now_ns);
+        balanced_give(taken);
+    }
+    return ejected;
+}
+
+static void no_more_than_their_share_are_ejected(void **state)
+{
+    static const enum balance_algorithm algorithms[] = {BALANCE_P2C_PEAK_EWMA, BALANCE_ROUND_ROBIN,
+                                                        BALANCE_LEAST_REQUEST, BALANCE_RANDOM};
+    (void)state;
+    for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
+        struct balancer *b = balancer(
+            (struct row[]){
+                {.host = 1}, {.host = 2}, {.host = 3}, {.host = 4}, {.host = 5}, {.host = 0}},
+            42);
+        uint64_t now = NS_PER_SEC;
+        balancer_use(b, algorithms[i]);
+        assert_int_equal(ejected_after(b, 1000, &now), 2);
+        balancer_free(b);
+    }
+}
+
+static void who_is_ejected_is_asked_again_later(void **state)
+{
+    (void)state;
+    struct balancer *b = balancer((struct row[]){{.host = 1}, {.host = 2}, {.host = 0}}, 42);
+    uint64_t latency_ms[MAX_ENDPOINTS] = {1, 1, 1}, now = NS_PER_SEC;
+    unsigned bad = 0;
+    for (unsigned i = 0; i < 100 && !bad; i++) {
+        struct balanced *taken = balancer_take(b, NULL, 0, now);
+        if (host_of(taken) == 1 && balanced_result(taken, &twice, OUTCOME_5XX, now))
+            bad = 1;
+        balanced_give(taken);
+    }
+    assert_int_equal(bad, 1);
+    unsigned counts[MAX_ENDPOINTS] = {0};
+    run(b, 1000, latency_ms, &now, counts);
+    assert_int_equal(counts[1], 0);
+    now += 10 * NS_PER_SEC;
+    run(b, 1000, latency_ms, &now, counts);
+    assert_true(counts[1] > 100);
+    balancer_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +486,11 @@ int main(void)
         cmocka_unit_test(each_is_tried_once),
         cmocka_unit_test(an_update_keeps_what_was_learned),
         cmocka_unit_test(a_seed_makes_it_repeatable),
+        cmocka_unit_test(round_robin_is_exact),
+        cmocka_unit_test(random_is_by_weight_alone),
+        cmocka_unit_test(least_request_goes_where_less_is_open),
+        cmocka_unit_test(no_more_than_their_share_are_ejected),
+        cmocka_unit_test(who_is_ejected_is_asked_again_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,27 @@
+/*
+ * `balancing`, `outlierEjection` and `circuitBreaker` of a TrafficPolicy's `spec.service`: how its
+ * callers choose an endpoint, which they leave out, and how much they ask at once.
+ */
+#ifndef OUTRIGGER_CONTROLLER_OBJECTS_TRAFFIC_RESILIENCE_H
+#define OUTRIGGER_CONTROLLER_OBJECTS_TRAFFIC_RESILIENCE_H
+
+#include "controller/objects/field.h"
+
+/* Numbers are 0 where they are not set. */
+struct traffic_outlier {
+    bool is_set;
+    uint32_t consecutive_5xx, consecutive_gateway_errors, consecutive_local_failures;
+    uint64_t base_ms, max_ms;
+    uint32_t max_percent;
+};
+
+struct traffic_resilience {
+    int algorithm; /* of outrigger.v1.Balancing */
+    struct traffic_outlier outlier;
+    uint32_t max_requests, max_pending, max_retries;
+};
+
+/* Reads them from `service`; complaints go to the field's reading. */
+void traffic_resilience_read(const struct field *service, struct traffic_resilience *resilience);
+
+#endif

@@ -1,0 +1,167 @@
+"""What keeps a service's trouble small: which endpoints are chosen, which are left out, how much is asked at once."""
+import collections
+import contextlib
+import threading
+
+import pytest
+
+from mesh import Mesh, Talk, ask, wait_until, web_and_api
+
+
+@pytest.fixture
+def mesh():
+    with Mesh() as made:
+        yield made
+
+
+def service_policy(mesh, web, service, shown, **settings):
+    """Sets them for callers of Service api, and waits until web's proxy shows it."""
+    path = mesh.manifests.put({
+        "apiVersion": "outrigger.dev/v1alpha1", "kind": "TrafficPolicy",
+        "metadata": {"namespace": "demo", "name": "resilience"},
+        "spec": {"targetRefs": [{"kind": "Service", "name": "api"}], "service": settings}})
+    wait_until(lambda: shown(known(web, service)), "the policy to hold")
+    return path
+
+
+def known(web, service):
+    """What web's proxy knows of it."""
+    ask(web, service.ipv4, 80, "/").json()
+    return next(one for one in web.proxy.admin("/services").json()["services"]
+                if one.get("name") == "demo/api")
+
+
+def who_answered(talk, n):
+    return collections.Counter(talk.ask("/").headers["x-app"] for _ in range(n))
+
+
+def test_in_turn_is_in_turn(mesh):
+    web, _, service = web_and_api(mesh, apis=3, app="http_echo.py", port_name="http")
+    service_policy(mesh, web, service, lambda s: s["balancing"] == "round_robin",
+                   balancing={"algorithm": "RoundRobin"})
+    with Talk(web, *service.vip) as talk:
+        assert sorted(who_answered(talk, 300).values()) == [100, 100, 100]
+
+
+@pytest.mark.parametrize("algorithm,name", [("Random", "random"), ("LeastRequest", "least_request")])
+def test_all_are_asked(mesh, algorithm, name):
+    web, _, service = web_and_api(mesh, apis=3, app="http_echo.py", port_name="http")
+    service_policy(mesh, web, service, lambda s: s["balancing"] == name,
+                   balancing={"algorithm": algorithm})
+    with Talk(web, *service.vip) as talk:
+        assert all(60 < n < 140 for n in who_answered(talk, 300).values())
+
+
+def ejected(web):
+    views = [view for views in web.proxy.admin("/endpoints").json()["balancers"][0].values()
+             for view in views if view["balanced"] == "requests"]
+    return {view["pod"]: view["ejected"] for view in views if view["ejected"]}
+
+
+def with_a_bad_one(mesh, **outlier):
+    """(web, [two that are well, one that answers 503], the Service)"""
+    web, pods, service = web_and_api(mesh, apis=2, app="http_echo.py", port_name="http")
+    bad = mesh.pod("api-bad", labels={"app": "api"}, ports={"http": 8080})
+    bad.run_app("http_echo.py", "8080", "--name", "api-bad", "--always", "503")
+    service_policy(mesh, web, service,
+                   lambda s: s["balancing"] == "round_robin" and len(endpoints(web)) == 3,
+                   balancing={"algorithm": "RoundRobin"}, outlierEjection=outlier)
+    return web, [*pods, bad], service
+
+
+def endpoints(web):
+    return [one for found in web.proxy.admin("/endpoints").json()["endpoints"]
+            for one in found["endpoints"]]
+
+
+def test_who_only_fails_is_left_out_and_taken_back(mesh):
+    web, pods, service = with_a_bad_one(mesh, consecutive5xx=3, baseEjectionTime="1s",
+                                        maxEjectionTime="1s")
+    with Talk(web, *service.vip) as talk:
+        wait_until(lambda: talk.ask("/") and ejected(web) == {"demo/api-bad": "consecutive_5xx"},
+                   "it to be left out")
+        logged = web.proxy.wait_for_event("endpoint_ejected")
+        assert logged["pod"] == "demo/api-bad" and logged["for_ms"] == 1000
+        assert {talk.ask("/").status for _ in range(30)} == {200}
+        assert web.proxy.metric("outrigger_ejections_total") >= 1
+        pods[2].apps[0].stop()
+        pods[2].run_app("http_echo.py", "8080", "--name", "api-bad")
+        wait_until(lambda: "api-bad" in who_answered(talk, 6), "it to be taken back")
+        web.proxy.wait_for_event("endpoint_returned")
+
+
+def test_no_more_are_left_out_than_may_be(mesh):
+    web, pods, service = with_a_bad_one(mesh, consecutive5xx=1, baseEjectionTime="1h",
+                                        maxEjectedPercent=34)
+    for pod in pods[:2]:
+        pod.apps[0].stop()
+        pod.run_app("http_echo.py", "8080", "--name", pod.name, "--always", "500")
+    with Talk(web, *service.vip) as talk:
+        for _ in range(60):
+            assert talk.ask("/").status >= 500
+    assert len(ejected(web)) == 1, "a third of three"
+
+
+def test_an_endpoint_that_cannot_be_reached_is_left_out(mesh):
+    web, pods, service = with_a_bad_one(mesh, consecutiveLocalFailures=2, baseEjectionTime="1h")
+    pods[2].proxy.kill()
+    with Talk(web, *service.vip) as talk:
+        wait_until(lambda: talk.ask("/") and
+                   ejected(web) == {"demo/api-bad": "consecutive_local_failures"}, "it to be left out")
+        assert {talk.ask("/").status for _ in range(30)} == {200}
+
+
+@contextlib.contextmanager
+def hanging(web, service, n):
+    """So many requests that are not answered."""
+    with contextlib.ExitStack() as stack:
+        talks = [stack.enter_context(Talk(web, *service.vip)) for _ in range(n)]
+        for talk in talks:
+            talk.connection.request("GET", "/hang")
+        yield
+
+
+@pytest.mark.parametrize("workers", ["1", "4"])
+def test_more_requests_than_the_breaker_allows_are_refused_at_once(mesh, workers):
+    web, _, service = web_and_api(mesh, app="http_echo.py", port_name="http")
+    web.proxy.stop()
+    web.start_proxy(workers=workers)
+
+    def breaker():
+        return next(one for one in web.proxy.admin("/services").json()["services"]
+                    if one.get("name") == "demo/api")["circuit_breaker"]
+
+    service_policy(mesh, web, service, lambda s: s["circuit_breaker"]["max_requests"] == 5,
+                   circuitBreaker={"maxRequests": 5})
+    with hanging(web, service, 5):
+        wait_until(lambda: breaker()["requests"] == 5, "them to be open")
+        answer = ask(web, service.ipv4, 80, "/")
+        assert answer.status == 503 and "limit_requests" in answer.text
+        assert breaker()["tripped"] == 1
+    wait_until(lambda: breaker()["requests"] == 0, "them to be over")
+    assert ask(web, service.ipv4, 80, "/").status == 200
+
+
+def test_waiting_requests_are_bounded(mesh):
+    web, [api], service = web_and_api(mesh, app="http_echo.py", port_name="http")
+    service_policy(mesh, web, service, lambda s: s["circuit_breaker"]["max_pending"] == 2,
+                   circuitBreaker={"maxPendingRequests": 2})
+    wait_until(lambda: web.proxy.metric("outrigger_pool_connections") == 0, "the pool to be empty")
+    api.net.run("ip", "link", "set", "eth0", "down")
+    results = []
+
+    def one():
+        try:
+            results.append(ask(web, service.ipv4, 80, "/").text)
+        except OSError as problem:
+            results.append(str(problem))
+
+    threads = [threading.Thread(target=one) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: sum("limit_pending" in text for text in results) == 4, "four to be refused")
+    finally:
+        api.net.run("ip", "link", "set", "eth0", "up")
+        for thread in threads:
+            thread.join()
