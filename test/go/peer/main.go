@@ -1,6 +1,7 @@
 // Program peer is Go's HTTP server and client, as its users have them:
 //
 //	peer serve PORT                    HTTP/1.1, and HTTP/2 with prior knowledge
+//	peer front PORT HOST:PORT          sends on what it read, to another HTTP/1.1 server
 //	peer load http|h2c HOST:PORT N     asks from N goroutines until SIGTERM
 //	peer body http|h2c HOST:PORT SIZE  one request of that size, with trailers both ways
 //
@@ -18,6 +19,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"os"
 	"os/signal"
 	"strconv"
@@ -51,6 +53,16 @@ func serve(port string) {
 	}
 	fmt.Println("listening on", port)
 	panic(http.Serve(listener, h2c.NewHandler(handler, &http2.Server{})))
+}
+
+func front(port, upstream string) {
+	proxy := &httputil.ReverseProxy{Director: func(r *http.Request) { r.URL.Scheme, r.URL.Host = "http", upstream }}
+	listener, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("listening on", port)
+	panic(http.Serve(listener, proxy))
 }
 
 func client(protocol string, count int) *http.Client {
@@ -162,8 +174,11 @@ func main() {
 	if len(os.Args) == 3 && os.Args[1] == "serve" {
 		serve(os.Args[2])
 	}
+	if len(os.Args) == 4 && os.Args[1] == "front" {
+		front(os.Args[2], os.Args[3])
+	}
 	if len(os.Args) != 5 {
-		fmt.Fprintln(os.Stderr, "usage: peer serve PORT | peer load|body http|h2c HOST:PORT NUMBER")
+		fmt.Fprintln(os.Stderr, "usage: peer serve PORT | peer front PORT HOST:PORT | peer load|body http|h2c HOST:PORT NUMBER")
 		os.Exit(2)
 	}
 	number, err := strconv.Atoi(os.Args[4])
