@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
 from calls import Calls  # noqa: E402
 from connections import Connections  # noqa: E402
+from decide import Decide  # noqa: E402
 from mesh import Mesh  # noqa: E402
 from restart import Restart  # noqa: E402
 from stage import ECHO, GRPC, HTTP, Stage  # noqa: E402
@@ -42,13 +43,16 @@ class Demo:
 
     def run(self):
         connections, calls = Connections(self.stage), Calls(self.stage)
-        watch, restart = Watch(self.stage), Restart(self.stage)
+        watch, restart, decide = Watch(self.stage), Restart(self.stage), Decide(self.stage)
         for title, scene in (("One address, two pods", connections.balance),
                              ("Mutual TLS on the wire", connections.encrypt),
                              ("Strict mode", connections.be_strict),
                              ("Who may connect", connections.authorize),
                              ("HTTP and gRPC", calls.travel),
                              ("Who may ask what", calls.authorize),
+                             ("A canary", decide.canary),
+                             ("A rate limit", decide.limit),
+                             ("An endpoint that fails", decide.be_resilient),
                              ("Live requests", watch.tap),
                              ("One trace through both proxies", watch.trace),
                              ("Certificate rotation", connections.rotate),

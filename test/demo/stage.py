@@ -30,7 +30,7 @@ class Stage:
 
     def start_api(self, name):
         """A pod of api: ready, in Kubernetes' sense too, when this returns."""
-        pod = self.mesh.pod(name, ports=PORTS, is_ready=False, **self.tracing())
+        pod = self.mesh.pod(name, labels={"app": "api", "pod": name}, ports=PORTS, is_ready=False, **self.tracing())
         for application, port in (("http_api.py", HTTP), ("grpc_server.py", GRPC), ("echo.py", ECHO)):
             pod.run_app(application, str(port), "--name", name)
         pod.publish()

@@ -38,6 +38,15 @@ CLAIMS = {
         r"path=/shop\.Orders/Purge status=200 grpc_status=7 .*policy=demo/no-admin-for-web",
         r'outrigger_requests_total{.*reason="policy_denied",policy="demo/no-admin-for-web",\.\.\.} [1-9]',
         r"200 again after \d+ ms"],
+    "A canary": [
+        r"weights 90 to 10, .*\n +-> api-1 answered \d+ and api-2 answered \d+\n",
+        r"weights 0 to 100, .*\n +-> api-2 answered \d+\n", r"-> 0 of [1-9]\d+ requests\n"],
+    "A rate limit": [
+        r"-> 40 were let through, 60 got 429 with retry-after: \d+", r"admin, .* still answered with 200",
+        r"status=429 reason=rate_limited policy=demo/limits error=each-caller"],
+    "An endpoint that fails": [
+        r"web asks 100 times\n +-> [1-9]\d* failed\n", r"-> 0 failed, [1-9]\d* were tried again\n",
+        r"-> 0 failed and none was tried again", r"event=endpoint_ejected .*pod=demo/flaky-bad why=consecutive_5xx"],
     "Live requests": [
         r"not one for /other:\n( +event=tap direction=outbound method=GET path=/orders status=200 .*\n){2}"],
     "One trace through both proxies": [

@@ -1,7 +1,7 @@
 """How often pods let themselves be asked, and what is told to who asks more often."""
 import pytest
 
-from mesh import Mesh, Talk, ask, wait_until, web_and_api
+from mesh import IS_SANITIZED, Mesh, Talk, ask, wait_until, web_and_api
 
 
 @pytest.fixture(params=["1", "4"], ids=["one_worker", "four_workers"])
@@ -104,6 +104,7 @@ def test_ten_thousand_names_take_no_more_memory(pods):
         grown = api.proxy.own_bytes() - before
     assert 3000 < codes.count(200) < 4096, "as many as there are buckets"
     assert codes.count(429) == 10000 - codes.count(200)
-    assert grown < 2 << 20, grown
+    if not IS_SANITIZED:  # which keeps what was freed
+        assert grown < 2 << 20, grown
     [shown] = api.proxy.admin("/policies").json()["rate_limits"]
     assert shown["buckets"] == 4096 and shown["shared"] > 0
