@@ -133,7 +133,7 @@ PROXY_SRC := $(addprefix proxy/, \
   $(addprefix proxy/admin/, \
     admin.c gather.c html.c endpoint_json.c opaque_json.c routes_json.c readiness.c \
     page_index.c page_livez.c page_readyz.c page_metrics.c page_config.c page_services.c \
-    page_endpoints.c page_connections.c page_certificates.c page_policies.c page_memory.c page_tap.c \
+    page_endpoints.c page_connections.c page_certificates.c page_policies.c page_memory.c page_tap.c page_explain.c explain.c \
     page_drain.c page_quit.c)
 
 PROTO_SRC := $(addprefix proto/, node.proto status.proto discovery.proto identity.proto \

@@ -6,27 +6,13 @@
 
 #include "proxy/codec/queue.h"
 #include "proxy/request.h"
+#include "proxy/request_steps.h"
 #include "proxy/route/match.h"
 #include "proxy/route/path.h"
 #include "proxy/telemetry/request_reason.h"
 #include "proxy/telemetry/trace_context.h"
 #include "proxy/upstream/connect.h"
 #include "proxy/upstream/pool.h"
-
-/* Step, its name in logs and on /connections, its function. In the order of the corridor. */
-#define REQUEST_STEPS(X)                                                                           \
-    X(REQUEST_NORMALIZE, "normalize", request_normalize)                                           \
-    X(REQUEST_EDIT_INBOUND, "edit", request_edit_inbound)                                          \
-    X(REQUEST_AUTHORIZE, "authorize", request_authorize)                                           \
-    X(REQUEST_LIMIT, "limit", request_limit)                                                       \
-    X(REQUEST_EDIT_OUTBOUND, "edit", request_edit_outbound)                                        \
-    X(REQUEST_ROUTE, "route", request_route)                                                       \
-    X(REQUEST_CHOOSE_BACKEND, "backend", request_choose_backend)                                   \
-    X(REQUEST_FILTER, "filter", request_filter)                                                    \
-    X(REQUEST_BACK_OFF, "back-off", request_back_off)                                              \
-    X(REQUEST_BALANCE, "balance", request_balance)                                                 \
-    X(REQUEST_CONNECT, "connect", request_connect)                                                 \
-    X(REQUEST_RELAY, "relay", request_relay)
 
 enum request_step {
 #define X(step, name, function) step,

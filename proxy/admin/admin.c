@@ -22,6 +22,11 @@ const struct admin_page admin_pages[] = {
     {"/log-level", "GET POST", false, ADMIN_LOG_LEVEL_HELP, admin_serve_log_level},
     {"/memory", "GET POST", false, "memory and descriptors; POST gives back what is free",
      page_memory},
+    {"/explain", "GET", false,
+     "what would become of a request, and why: ?direction= destination= method= path= host= "
+     "header= "
+     "identity= source=",
+     page_explain},
     {"/tap", "GET", false,
      "live requests as JSON lines: ?direction= method= path= status= reason= identity= service= "
      "min-duration= sample= limit=",

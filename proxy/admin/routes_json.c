@@ -24,7 +24,7 @@ static json_t *values_json(const struct route_value *values, size_t n)
     return array;
 }
 
-static json_t *match_json(const struct route_match *match)
+json_t *route_match_json(const struct route_match *match)
 {
     json_t *json = json_pack("{s:s,s:s}", "rule", match->rule->name, "path_kind",
                              path_kinds[match->path_kind]);
@@ -97,7 +97,7 @@ json_t *routes_json(const struct routes *routes)
 {
     json_t *matches = json_array(), *rules = json_array();
     for (size_t i = 0; i < routes->n_matches; i++)
-        json_array_append_new(matches, match_json(&routes->matches[i]));
+        json_array_append_new(matches, route_match_json(&routes->matches[i]));
     for (size_t i = 0; i < routes->n_rules; i++)
         json_array_append_new(rules, rule_json(&routes->rules[i]));
     return json_pack("{s:o,s:o,s:{s:i,s:i}}", "matches", matches, "rules", rules, "retry_budget",

@@ -11,4 +11,7 @@ struct json_t;
 /* {"matches": [...], "rules": [...], "retry_budget": {...}}; a new reference, or NULL. */
 struct json_t *routes_json(const struct routes *routes);
 
+/* One of the matches. */
+struct json_t *route_match_json(const struct route_match *match);
+
 #endif

@@ -77,6 +77,8 @@ class Demo:
                 ("the proxy's page for people", inside(web, "curl -s http://127.0.0.1:15000/")),
                 ("who is connected", inside(api, "curl -s http://127.0.0.1:15000/connections")),
                 ("its requests, live", inside(web, "curl -sN http://127.0.0.1:15000/tap")),
+                ("why a request goes where it goes",
+                 inside(web, f"curl -s 'http://127.0.0.1:15000/explain?destination={service.ipv4}:80&path=/orders'")),
                 ("certificates", inside(web, "curl -s http://127.0.0.1:15000/certificates")),
                 ("metrics", inside(api, "curl -s http://127.0.0.1:15000/metrics")),
                 ("refused in strict mode", inside(self.stage.outside, f"curl -sSi http://{api.ipv4}:{HTTP}/")),
