@@ -63,6 +63,7 @@ static void attempt_abandon(struct request *request)
 {
     timer_cancel(&request->workspace->timers, &request->attempt_timer);
     pool_leave(&request->ticket);
+    request_breaker_wait_over(request);
     if (request->has_body && !request->is_received)
         stream_pause(request->down);
     if (request->up)
