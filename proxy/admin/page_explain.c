@@ -101,10 +101,28 @@ static bool read_query(struct admin_request *query, const struct workload *workl
     return true;
 }
 
+/* What may be asked: for who came by the link of the front page. */
+static void reply_usage(struct admin_request *query)
+{
+    admin_reply_text(
+        query, HTTP_OK,
+        "What would become of a request, step by step, and which object says so. Ask with\n"
+        "  destination=ADDRESS:PORT   where it goes; inbound, the port is enough\n"
+        "  direction=DIRECTION        outbound (the default) or inbound\n"
+        "  method=GET path=/ host=NAME header=NAME:VALUE (again for every header)\n"
+        "  identity=SPIFFE-ID source=ADDRESS   of the client, inbound\n"
+        "for example /explain?destination=10.96.0.1:80&path=/&method=GET\n");
+}
+
 void page_explain(struct admin_request *query, void *context)
 {
     const struct admin_sources *sources = context;
     const struct snapshot *snapshot = control_snapshot(sources->control);
+    const char *name, *value;
+    if (!admin_request_query_at(query, 0, &name, &value)) {
+        reply_usage(query);
+        return;
+    }
     struct explain_request request = {0};
     struct arena arena;
     struct head head;

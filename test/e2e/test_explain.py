@@ -74,7 +74,7 @@ def test_the_way_of_an_inbound_request(mesh):
 def test_what_is_asked_wrongly_is_told(mesh):
     web, _, service = web_and_api(mesh, app="http_echo.py", port_name="http")
     for query, message in [
-            ("", "destination: missing"), ("destination=x", "no ADDRESS:PORT"),
+            ("path=/", "destination: missing"), ("destination=x", "no ADDRESS:PORT"),
             ("destination=10.0.0.1:80&direction=up", "neither inbound nor outbound"),
             ("destination=10.0.0.1:80&path=x", "does not begin with '/'"),
             ("destination=10.0.0.1:80&header=x", "is no NAME:VALUE"),
@@ -83,3 +83,4 @@ def test_what_is_asked_wrongly_is_told(mesh):
             ("destination=10.0.0.1:80&colour=red", "there is no such parameter")]:
         answer = web.proxy.admin(f"/explain?{query}")
         assert answer.status == 400 and message in answer.text, (query, answer.text)
+    assert "destination=ADDRESS:PORT" in web.proxy.admin("/explain").text
