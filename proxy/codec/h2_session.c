@@ -143,8 +143,23 @@ static void on_broken(struct output *output, enum conn_output result)
 /* ---- turns ---------------------------------------------------------------------------------- */
 
 /* Frames into the output, until the socket has enough. */
+/*
+ * Named when it is framed, not when the PING is read: the streams that came with the answer have
+ * been begun, and a client that is told they were not asks for them again.
+ */
+static void name_last_stream(struct h2_session *session)
+{
+    if (!session->is_last_stream_due)
+        return;
+    session->is_last_stream_due = false;
+    nghttp2_submit_goaway(session->h2, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(session->h2), NGHTTP2_NO_ERROR,
+                          NULL, 0);
+}
+
 static void make_frames(struct h2_session *session)
 {
+    name_last_stream(session);
     session->depth++;
     while (session->state <= H2_UP && session->output.state == CONN_SENT) {
         const uint8_t *bytes;
@@ -362,9 +377,7 @@ void h2_session_drain_seen(struct h2_session *session)
         return;
     session->drain = H2_DRAIN_LAST;
     session->deadline_ns = 0;
-    nghttp2_submit_goaway(session->h2, NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(session->h2), NGHTTP2_NO_ERROR,
-                          NULL, 0);
+    session->is_last_stream_due = true;
     h2_session_mark(session);
 }
 

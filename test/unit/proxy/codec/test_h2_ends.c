@@ -158,6 +158,30 @@ static void test_drain_in_two_steps(void **state)
     rig_end(&rig);
 }
 
+/* It was begun: a client that is told it was not asks for it again, and goes on with the body. */
+static void test_drain_counts_what_comes_with_the_answer(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_server(&rig);
+    codec_drain(rig.codec);
+    assert_string_equal(rig_frames(&rig), "GOAWAY 2147483647 0\nPING\n");
+    put_headers(&rig, 1, false, POST); /* behind the answer to PING, read at once with it */
+    rig_send(&rig);
+    assert_string_equal(rig_frames(&rig), "GOAWAY 1 0\n");
+    assert_int_equal(rig.n_streams, 1);
+    heard(&rig.told);
+    put_data(&rig, 1, 10, true);
+    rig_send(&rig);
+    assert_string_equal(heard(&rig.told), "1:data 10 end\n");
+    answer(rig.streams[0], 200, true);
+    stream_close(rig.streams[0], STREAM_CUT_NONE);
+    assert_string_equal(rig_frames(&rig), "HEADERS 1 :status=200 end\n");
+    rig_leave(&rig);
+    assert_int_equal(rig.reason, REASON_DONE);
+    rig_end(&rig);
+}
+
 static void test_idle_drain_without_an_answer(void **state)
 {
     (void)state;
@@ -285,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_an_early_answer_stops_the_request),
         cmocka_unit_test(test_body_that_disagrees_with_its_length),
         cmocka_unit_test(test_drain_in_two_steps),
+        cmocka_unit_test(test_drain_counts_what_comes_with_the_answer),
         cmocka_unit_test(test_idle_drain_without_an_answer),
         cmocka_unit_test(test_peer_goes_with_streams_open),
         cmocka_unit_test(test_what_came_whole_is_still_told),
