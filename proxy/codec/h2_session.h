@@ -37,7 +37,7 @@ struct h2_session {
     enum h2_state state;
     enum h2_drain drain;
     bool is_last_stream_due; /* of H2_DRAIN_LAST: its GOAWAY is not framed yet */
-    enum reason reason; /* why it ends, from H2_ENDING on */
+    enum reason reason;      /* why it ends, from H2_ENDING on */
     char detail[128];
 
     struct list streams; /* all that were not given back */
