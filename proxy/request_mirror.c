@@ -254,6 +254,7 @@ static bool mirror_begin(struct request *request, const struct mirror_rule *rule
     struct mirror *mirror = balancer ? mirror_new(request, endpoints) : NULL;
     if (!mirror)
         return false;
+    balancer_use(balancer, &request->service->balancing, NULL);
     const struct endpoint *endpoint = attempts_next(&mirror->attempts, balancer, 1, clock_now_ns());
     if (endpoint && may_go_to(request, endpoint))
         mirror_ask_pool(mirror, request, endpoint);

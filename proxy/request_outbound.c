@@ -63,7 +63,9 @@ static const struct endpoint *request_next_endpoint(struct request *request)
         request->failure = REASON_NO_MEMORY;
         return NULL;
     }
-    balancer_use(balancer, request->service->algorithm);
+    uint64_t hash;
+    bool is_hashed = request_hash(request, &hash);
+    balancer_use(balancer, &request->service->balancing, is_hashed ? &hash : NULL);
     unsigned max = workspace->settings->connect_attempts;
     uint64_t now_ns = request->endpoint ? clock_now_ns() : request->begun_ns;
     const struct endpoint *next = attempts_next(&request->attempts, balancer, max, now_ns);

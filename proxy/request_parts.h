@@ -79,6 +79,8 @@ struct request {
     const struct route_backend *backend; /* of it */
     const struct filters *filters;       /* that are being applied, up to `filter_at` */
     size_t filter_at;
+    const struct hash_on *sticky; /* the cookie that the answer makes, of `service`; or NULL */
+    const char *sticky_value;
     const struct cors *cors; /* by which the answer may be read from `origin`; or NULL */
     struct slice origin;
     uint64_t back_off_ms;
@@ -154,6 +156,11 @@ static inline struct slice request_matched_prefix(const struct request *request)
 {
     return request->match->path_kind == PATH_PREFIX ? request->match->path : slice_of(NULL, 0);
 }
+
+/* request_hash.c: what it is hashed by, if its service asks for that and it has it. */
+bool request_hash(struct request *request, uint64_t *hash) MUST_USE;
+/* Tells the client the cookie that was made. False: no memory. */
+bool request_hash_answer(struct request *request, struct head *head) MUST_USE;
 
 /* request_filter.c: what the route makes of the final head of an answer. False: no memory. */
 bool request_filter_answer(struct request *request, struct head *head) MUST_USE;

@@ -155,7 +155,8 @@ static void on_up_head(struct stream *up, struct head *head, bool is_end)
     }
     attempts_connected(&request->attempts, request->head_ns);
     relay_see_grpc_status(request, head);
-    if (!request_filter_answer(request, head) || !stream_send_head(request->down, head, is_end)) {
+    if (!request_filter_answer(request, head) || !request_hash_answer(request, head) ||
+        !stream_send_head(request->down, head, is_end)) {
         request_answer(request, REQUEST_REASON_UPSTREAM_MALFORMED);
         return;
     }

@@ -3,6 +3,7 @@
  * `route` it may turn out to be HTTP (tunnel_peek.c).
  */
 #include "proxy/tunnel_parts.h"
+#include "proxy/balance/consistent.h"
 
 #include "common/clock.h"
 
@@ -111,6 +112,20 @@ enum tunnel_step tunnel_route(struct tunnel *tunnel)
     return STEP_BALANCE;
 }
 
+/* Of what a request may be hashed by a connection has its source address only. */
+static bool tunnel_hash(const struct tunnel *tunnel, uint64_t *hash)
+{
+    const struct balance_rules *rules = &tunnel->service->balancing;
+    struct ip source = addr_ip(&tunnel->source);
+    char text[IP_TEXT_BYTES];
+    for (size_t i = 0; i < rules->n_hash_on; i++)
+        if (rules->hash_on[i].source == HASH_SOURCE) {
+            *hash = consistent_hash(slice_str(ip_format(&source, text)));
+            return true;
+        }
+    return false;
+}
+
 /* The next endpoint that has not been tried, or NULL. */
 static const struct endpoint *tunnel_next_endpoint(struct tunnel *tunnel)
 {
@@ -124,7 +139,9 @@ static const struct endpoint *tunnel_next_endpoint(struct tunnel *tunnel)
         tunnel->failure = REASON_NO_MEMORY;
         return NULL;
     }
-    balancer_use(balancer, tunnel->service->algorithm);
+    uint64_t hash;
+    bool is_hashed = tunnel_hash(tunnel, &hash);
+    balancer_use(balancer, &tunnel->service->balancing, is_hashed ? &hash : NULL);
     return attempts_next(&tunnel->attempts, balancer, workspace->settings->connect_attempts,
                          clock_now_ns());
 }

@@ -68,6 +68,31 @@ static void take_first(const struct traffic_policy **first, const struct traffic
         *first = policy;
 }
 
+static void fill_balancing(struct compile *compile, const struct traffic_balancing *set,
+                           Outrigger__V1__Service *message)
+{
+    message->balancing = (Outrigger__V1__Balancing)set->algorithm;
+    if (!set->slow_start_ms && set->n_hash_on == 0)
+        return;
+    Outrigger__V1__BalancingRules *rules = compile_take(compile, 1, sizeof(*rules));
+    Outrigger__V1__HashOn *made = compile_take(compile, set->n_hash_on + 1, sizeof(*made));
+    Outrigger__V1__HashOn **list = compile_take(compile, set->n_hash_on + 1, sizeof(*list));
+    if (!rules || !made || !list)
+        return;
+    outrigger__v1__balancing_rules__init(rules);
+    for (size_t i = 0; i < set->n_hash_on; i++) {
+        outrigger__v1__hash_on__init(&made[i]);
+        made[i].source = (Outrigger__V1__HashSource)set->hash_on[i].source;
+        made[i].name = (char *)(uintptr_t)set->hash_on[i].name;
+        made[i].ttl_ms = set->hash_on[i].ttl_ms;
+        list[i] = &made[i];
+    }
+    rules->hash_on = list;
+    rules->n_hash_on = set->n_hash_on;
+    rules->slow_start_ms = set->slow_start_ms;
+    message->balancing_rules = rules;
+}
+
 static void fill_outlier(struct compile *compile, const struct traffic_outlier *set,
                          Outrigger__V1__Service *message)
 {
@@ -111,14 +136,14 @@ static void fill_resilience(struct compile *compile, const struct service *servi
         const struct traffic_resilience *set = &policy->service.resilience;
         if (!policy_names(policy, service))
             continue;
-        take_first(&balancing, policy, set->algorithm);
+        take_first(&balancing, policy, set->balancing.algorithm);
         take_first(&outlier, policy, set->outlier.is_set);
         take_first(&requests, policy, set->max_requests);
         take_first(&pending, policy, set->max_pending);
         take_first(&retries, policy, set->max_retries);
     }
     if (balancing)
-        message->balancing = (Outrigger__V1__Balancing)balancing->service.resilience.algorithm;
+        fill_balancing(compile, &balancing->service.resilience.balancing, message);
     if (outlier)
         fill_outlier(compile, &outlier->service.resilience.outlier, message);
     fill_breaker(compile, requests ? requests->service.resilience.max_requests : 0,

@@ -1,29 +1,12 @@
 #include "controller/objects/traffic_limits.h"
 
-#include <ctype.h>
 #include <string.h>
 
-#include "common/http/pattern.h"
 #include "controller/objects/value.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define REQUESTS_MAX 1000000000u
 #define PER_MAX_MS   (24ull * 3600 * 1000)
-
-static void read_header(const struct field *header, struct traffic_limit *limit)
-{
-    struct slice text = field_slice(header);
-    struct err err;
-    char *lower = arena_text(header->reading->arena, text);
-    if (!field_has_memory(header, lower))
-        return;
-    for (char *c = lower; *c; c++)
-        *c = (char)tolower((unsigned char)*c);
-    if (!pattern_check(PATTERN_HEADER_NAME, slice_str(lower), &err))
-        field_fail(header, "%s", err.text);
-    limit->by = TRAFFIC_BY_HEADER;
-    limit->header = lower;
-}
 
 static void read_by(const struct field *by, struct traffic_limit *limit)
 {
@@ -40,8 +23,7 @@ static void read_by(const struct field *by, struct traffic_limit *limit)
         limit->by = (enum traffic_limit_by)choice;
     if (limit->by == TRAFFIC_BY_HEADER) {
         field_require(&header);
-        if (field_is_set(&header))
-            read_header(&header, limit);
+        limit->header = field_header_name(&header);
     } else if (field_is_set(&header)) {
         field_fail(&header, "is for kind Header only");
     }

@@ -17,18 +17,6 @@ static uint64_t read_time(const struct field *up, const char *name)
     return field_duration_ms(&duration, 1, EJECTION_MAX_MS);
 }
 
-static void read_balancing(const struct field *balancing, struct traffic_resilience *resilience)
-{
-    static const char *const names[] = {"algorithm"};
-    static const char *const algorithms[] = {"P2CPeakEWMA", "RoundRobin", "LeastRequest", "Random"};
-    if (!field_is_set(balancing))
-        return;
-    field_allow_only(balancing, names, COUNT(names));
-    struct field algorithm = field_get(balancing, "algorithm");
-    field_require(&algorithm);
-    resilience->algorithm = field_choice(&algorithm, algorithms, COUNT(algorithms)) + 1;
-}
-
 static void read_outlier(const struct field *field, struct traffic_outlier *outlier)
 {
     static const char *const names[] = {"consecutive5xx",           "consecutiveGatewayErrors",
@@ -72,7 +60,7 @@ void traffic_resilience_read(const struct field *service, struct traffic_resilie
     struct field balancing = field_get(service, "balancing");
     struct field outlier = field_get(service, "outlierEjection");
     struct field breaker = field_get(service, "circuitBreaker");
-    read_balancing(&balancing, resilience);
+    traffic_balancing_read(&balancing, &resilience->balancing);
     read_outlier(&outlier, &resilience->outlier);
     read_breaker(&breaker, resilience);
 }

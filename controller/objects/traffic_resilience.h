@@ -6,6 +6,7 @@
 #define OUTRIGGER_CONTROLLER_OBJECTS_TRAFFIC_RESILIENCE_H
 
 #include "controller/objects/field.h"
+#include "controller/objects/traffic_balancing.h"
 
 /* Numbers are 0 where they are not set. */
 struct traffic_outlier {
@@ -16,7 +17,7 @@ struct traffic_outlier {
 };
 
 struct traffic_resilience {
-    int algorithm; /* of outrigger.v1.Balancing */
+    struct traffic_balancing balancing;
     struct traffic_outlier outlier;
     uint32_t max_requests, max_pending, max_retries;
 };

@@ -1,8 +1,10 @@
 #include "controller/objects/value.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/http/pattern.h"
 #include "common/dns_name.h"
 
 #define LABELS_MAX    1000
@@ -16,6 +18,20 @@ const char *field_label_name(const struct field *field)
         field_fail(field, "\"%s\" is no name: expected a-z, 0-9 and -, at most %d bytes", text,
                    DNS_LABEL_MAX_BYTES);
     return text;
+}
+
+const char *field_header_name(const struct field *field)
+{
+    struct err err;
+    char *lower =
+        field_is_set(field) ? arena_text(field->reading->arena, field_slice(field)) : NULL;
+    if (!field_is_set(field) || !field_has_memory(field, lower))
+        return "";
+    for (char *c = lower; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    if (!pattern_check(PATTERN_HEADER_NAME, slice_str(lower), &err))
+        field_fail(field, "%s", err.text);
+    return lower;
 }
 
 const char *field_dns_name(const struct field *field)

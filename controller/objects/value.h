@@ -20,6 +20,8 @@ struct ips {
 
 /* The name of a namespace or a Service; complains unless it is a DNS label. "" when absent. */
 const char *field_label_name(const struct field *field);
+/* The name of a header in lower case; complains unless a policy may look at it. "" when absent. */
+const char *field_header_name(const struct field *field);
 
 /* The name of an object: a DNS name. "" when absent. */
 const char *field_dns_name(const struct field *field);

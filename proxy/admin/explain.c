@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "proxy/admin/hash_on_json.h"
 #include "proxy/admin/routes_json.h"
 #include "proxy/request_steps.h"
 #include "proxy/route/match.h"
@@ -237,7 +238,10 @@ static void explain_request_balance(struct explanation *explanation)
     const struct service *service = explanation->service;
     if (explanation->request->is_inbound)
         return;
-    say(explanation, "among the endpoints by %s", balance_algorithm_name(service->algorithm));
+    const struct balance_rules *rules = &service->balancing;
+    say(explanation, "among the endpoints by %s", balance_algorithm_name(rules->algorithm));
+    if (rules->n_hash_on)
+        add(explanation, "hash_on", hash_on_json(rules));
     json_t *sets = json_object();
     for (size_t i = 0; i < service->n_uses; i++) {
         const struct endpoints *endpoints =

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admin/hash_on_json.h"
 #include "proxy/admin/endpoint_json.h"
 #include "proxy/admin/opaque_json.h"
 #include "proxy/admin/pages.h"
@@ -46,7 +47,11 @@ static json_t *service_json(const struct service *service)
     json_object_set_new(json, "version", json_string(service->version));
     json_object_set_new(json, "hosts", hosts_json(service));
     json_object_set_new(json, "backends", backends_json(service));
-    json_object_set_new(json, "balancing", json_string(balance_algorithm_name(service->algorithm)));
+    json_object_set_new(json, "balancing",
+                        json_string(balance_algorithm_name(service->balancing.algorithm)));
+    json_object_set_new(json, "hash_on", hash_on_json(&service->balancing));
+    json_object_set_new(json, "slow_start_ms",
+                        json_integer((json_int_t)(service->balancing.slow_start_ns / NS_PER_MS)));
     json_object_set_new(json, "circuit_breaker",
                         json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "requests",
                                   (json_int_t)atomic_load(&shared->requests), "max_requests",

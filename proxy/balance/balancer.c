@@ -5,10 +5,14 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/map.h"
+#include "proxy/balance/generation.h"
 
-/* Half of what was learned is forgotten after 10 s * ln 2: a time constant of 10 s. */
-#define HALF_LIFE_NS 6931471806ull
+/* Weights are counted in parts, so that slow start can take some of a weight of one. */
+#define WEIGHT_PARTS     128
+#define SLOW_START_PARTS 16 /* at first, the whole divided by this */
+
+/* So often a hash is hashed again; then any will do. */
+#define HASH_ATTEMPTS 16
 
 /*
  * Below this, latencies differ by noise and not by merit. Inside a cluster the time to connect is
@@ -20,38 +24,14 @@ static const uint64_t latency_floor_ns[] = {
     [BALANCE_REQUESTS] = NS_PER_MS / 10,
 };
 
-/* What is known about an address; shared by all versions that have it. */
-struct learned {
-    unsigned refs;
-    uint64_t latency_ns; /* 0: nothing yet */
-    uint64_t updated_ns;
-    uint32_t open;
-    uint64_t chosen, failed;
-    uint64_t leaving_until_ns; /* 0: it has not said that it goes */
-    int64_t owed;              /* of ROUND_ROBIN: turns, in units of weight */
-    struct outlier outlier;
-};
-
-struct balanced {
-    struct generation *generation;
-    struct learned *learned;
-    const struct endpoint *endpoint; /* of the generation's endpoints */
-};
-
-/* One version of the endpoints; outlives its balancer's next version while connections use it. */
-struct generation {
-    unsigned refs;
-    struct endpoints *endpoints;
-    uint32_t *healthy, *unhealthy; /* indices into list; the two share one array */
-    uint32_t n_healthy, n_unhealthy;
-    struct balanced list[];
-};
-
 struct balancer {
     struct generation *current;
     uint64_t floor_ns;
     uint64_t random;
     enum balance_algorithm algorithm;
+    uint64_t slow_start_ns;
+    bool is_hashed; /* `hash` is of the choice that comes */
+    uint64_t hash;
 };
 
 /* splitmix64 (Steele, Lea, Flood): any seed will do, zero as well. */
@@ -62,74 +42,6 @@ static uint64_t balancer_random(struct balancer *balancer, uint64_t bound)
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     z ^= z >> 31;
     return (uint64_t)(((unsigned __int128)z * bound) >> 64);
-}
-
-static void learned_drop(struct learned *learned)
-{
-    if (learned && --learned->refs == 0)
-        free(learned);
-}
-
-static void generation_drop(struct generation *generation)
-{
-    if (!generation || --generation->refs > 0)
-        return;
-    for (size_t i = 0; i < generation->endpoints->n; i++)
-        learned_drop(generation->list[i].learned);
-    endpoints_drop(generation->endpoints);
-    free(generation->healthy);
-    free(generation);
-}
-
-/* Sorts the endpoints by health: healthy from the front of the array, unhealthy from its end. */
-static void generation_sort(struct generation *generation)
-{
-    size_t n = generation->endpoints->n;
-    uint32_t *end = generation->healthy + n;
-    for (size_t i = 0; i < n; i++) {
-        switch (generation->list[i].endpoint->health) {
-        case HEALTH_HEALTHY:
-            generation->healthy[generation->n_healthy++] = (uint32_t)i;
-            break;
-        case HEALTH_UNHEALTHY:
-            *--end = (uint32_t)i;
-            generation->n_unhealthy++;
-            break;
-        case HEALTH_DRAINING:
-            break;
-        }
-    }
-    generation->unhealthy = end;
-}
-
-/* `known` finds what was learned by address. NULL when memory is short. */
-static struct generation *generation_new(struct endpoints *endpoints, const struct map *known)
-{
-    size_t n = endpoints->n;
-    struct generation *generation =
-        calloc(1, sizeof(*generation) + n * sizeof(generation->list[0]));
-    if (!generation)
-        return NULL;
-    generation->refs = 1;
-    generation->endpoints = endpoints_hold(endpoints);
-    generation->healthy = calloc(n ? n : 1, sizeof(uint32_t));
-    bool ok = generation->healthy != NULL;
-    for (size_t i = 0; ok && i < n; i++) {
-        const struct endpoint *endpoint = &endpoints->list[i];
-        struct learned *learned = map_get(known, slice_str(endpoint->addr_text));
-        if (!learned)
-            learned = calloc(1, sizeof(*learned));
-        ok = learned != NULL;
-        if (ok)
-            learned->refs++;
-        generation->list[i] = (struct balanced){generation, learned, endpoint};
-    }
-    if (!ok) {
-        generation_drop(generation);
-        return NULL;
-    }
-    generation_sort(generation);
-    return generation;
 }
 
 struct balancer *balancer_new(struct endpoints *endpoints, enum balance kind, uint64_t seed)
@@ -181,28 +93,35 @@ const struct endpoints *balancer_endpoints(const struct balancer *balancer)
     return balancer->current->endpoints;
 }
 
-/* The estimate now, halved for each half-life; between two halvings a straight line will do. */
-static uint64_t learned_latency(const struct learned *learned, uint64_t now_ns)
+/* In parts. */
+static uint64_t balanced_weight(const struct balancer *balancer, const struct balanced *balanced,
+                                uint64_t now_ns)
 {
-    uint64_t age = now_ns > learned->updated_ns ? now_ns - learned->updated_ns : 0;
-    uint64_t halvings = age / HALF_LIFE_NS;
-    if (halvings >= 63)
-        return 0;
-    uint64_t latency = learned->latency_ns >> halvings;
-    return latency -
-           (uint64_t)((unsigned __int128)latency * (age % HALF_LIFE_NS) / (2 * HALF_LIFE_NS));
+    struct learned *learned = balanced->learned;
+    uint64_t whole = (uint64_t)balanced->endpoint->weight * WEIGHT_PARTS;
+    if (!balancer->slow_start_ns || !learned->is_new)
+        return whole;
+    if (!learned->since_ns)
+        learned->since_ns = now_ns;
+    uint64_t age = now_ns > learned->since_ns ? now_ns - learned->since_ns : 0;
+    learned->is_new = age < balancer->slow_start_ns;
+    if (!learned->is_new)
+        return whole;
+    uint64_t part = (uint64_t)((unsigned __int128)whole * age / balancer->slow_start_ns);
+    return part > whole / SLOW_START_PARTS ? part : whole / SLOW_START_PARTS;
 }
 
 /* Cost in units that only matter beside another's. `assumed_ns` is for one that was never tried. */
-static uint64_t balanced_cost(const struct balanced *balanced, uint64_t floor_ns,
+static uint64_t balanced_cost(const struct balancer *balancer, const struct balanced *balanced,
                               uint64_t assumed_ns, uint64_t now_ns)
 {
     const struct learned *learned = balanced->learned;
-    uint64_t latency = learned->latency_ns ? learned_latency(learned, now_ns) : assumed_ns;
-    if (latency < floor_ns)
-        latency = floor_ns;
-    unsigned __int128 cost =
-        (unsigned __int128)latency * (learned->open + 1ull) * 1024 / balanced->endpoint->weight;
+    uint64_t latency =
+        learned->latency.latency_ns ? peak_ewma_now(&learned->latency, now_ns) : assumed_ns;
+    if (latency < balancer->floor_ns)
+        latency = balancer->floor_ns;
+    unsigned __int128 cost = (unsigned __int128)latency * (learned->open + 1ull) * 1024 *
+                             WEIGHT_PARTS / balanced_weight(balancer, balanced, now_ns);
     return cost > UINT64_MAX / 2 ? UINT64_MAX / 2 : cost ? (uint64_t)cost : 1;
 }
 
@@ -211,10 +130,10 @@ static uint64_t balanced_cost(const struct balanced *balanced, uint64_t floor_ns
 static struct balanced *balancer_cheaper(struct balancer *balancer, struct balanced *a,
                                          struct balanced *b, uint64_t now_ns)
 {
-    uint64_t latency_a = learned_latency(a->learned, now_ns);
-    uint64_t latency_b = learned_latency(b->learned, now_ns);
-    uint64_t cost_a = balanced_cost(a, balancer->floor_ns, latency_b, now_ns);
-    uint64_t cost_b = balanced_cost(b, balancer->floor_ns, latency_a, now_ns);
+    uint64_t latency_a = peak_ewma_now(&a->learned->latency, now_ns);
+    uint64_t latency_b = peak_ewma_now(&b->learned->latency, now_ns);
+    uint64_t cost_a = balanced_cost(balancer, a, latency_b, now_ns);
+    uint64_t cost_b = balanced_cost(balancer, b, latency_a, now_ns);
     return balancer_random(balancer, cost_a + cost_b) < cost_b ? a : b;
 }
 
@@ -265,8 +184,9 @@ static struct balanced *balancer_in_turn(struct balancer *balancer, const uint32
         struct balanced *balanced = &balancer->current->list[set[i]];
         if (is_tried(balanced, tried, n_tried) || !is_wanted(balanced, now_ns))
             continue;
-        sum += balanced->endpoint->weight;
-        balanced->learned->owed += balanced->endpoint->weight;
+        int64_t weight = (int64_t)balanced_weight(balancer, balanced, now_ns);
+        sum += weight;
+        balanced->learned->owed += weight;
         if (!next || balanced->learned->owed > next->learned->owed)
             next = balanced;
     }
@@ -287,8 +207,9 @@ static struct balanced *balancer_by_weight(struct balancer *balancer, const uint
         struct balanced *balanced = &balancer->current->list[set[i]];
         if (balanced == other || is_tried(balanced, tried, n_tried) || !is_wanted(balanced, now_ns))
             continue;
-        sum += balanced->endpoint->weight;
-        if (balancer_random(balancer, sum) < balanced->endpoint->weight)
+        uint64_t weight = balanced_weight(balancer, balanced, now_ns);
+        sum += weight;
+        if (balancer_random(balancer, sum) < weight)
             drawn = balanced;
     }
     return drawn;
@@ -301,6 +222,25 @@ static struct balanced *balancer_less_open(struct balancer *balancer, const uint
     struct balanced *a = balancer_by_weight(balancer, set, n, tried, n_tried, NULL, now_ns);
     struct balanced *b = a ? balancer_by_weight(balancer, set, n, tried, n_tried, a, now_ns) : NULL;
     return b && b->learned->open < a->learned->open ? b : a;
+}
+
+/* NULL: nothing is hashed, or nothing that the hash leads to can be used. */
+static struct balanced *balancer_by_hash(struct balancer *balancer, const uint32_t *set,
+                                         struct balanced *const *tried, size_t n_tried,
+                                         uint64_t now_ns)
+{
+    struct generation *current = balancer->current;
+    const struct consistent *consistent = balancer->is_hashed && set == current->healthy
+                                              ? generation_consistent(current, balancer->algorithm)
+                                              : NULL;
+    uint64_t hash = balancer->hash;
+    for (unsigned i = 0; consistent && i < HASH_ATTEMPTS; i++) {
+        struct balanced *balanced = &current->list[set[consistent_pick(consistent, hash)]];
+        if (!is_tried(balanced, tried, n_tried) && is_wanted(balanced, now_ns))
+            return balanced;
+        hash = consistent_rehash(balancer->hash, i + 1);
+    }
+    return NULL;
 }
 
 static struct balanced *balancer_other(struct balancer *balancer, const uint32_t *set, uint32_t n,
@@ -316,6 +256,11 @@ static struct balanced *balancer_other(struct balancer *balancer, const uint32_t
         return balancer_less_open(balancer, set, n, tried, n_tried, now_ns);
     case BALANCE_RANDOM:
         return balancer_by_weight(balancer, set, n, tried, n_tried, NULL, now_ns);
+    case BALANCE_RING_HASH:
+    case BALANCE_MAGLEV: {
+        struct balanced *own = balancer_by_hash(balancer, set, tried, n_tried, now_ns);
+        return own ? own : balancer_by_weight(balancer, set, n, tried, n_tried, NULL, now_ns);
+    }
     }
     return NULL;
 }
@@ -371,9 +316,13 @@ bool balanced_result(struct balanced *balanced, const struct outlier_rules *rule
     return true;
 }
 
-void balancer_use(struct balancer *balancer, enum balance_algorithm algorithm)
+void balancer_use(struct balancer *balancer, const struct balance_rules *rules,
+                  const uint64_t *hash)
 {
-    balancer->algorithm = algorithm;
+    balancer->algorithm = rules->algorithm;
+    balancer->slow_start_ns = rules->slow_start_ns;
+    balancer->is_hashed = hash != NULL;
+    balancer->hash = hash ? *hash : 0;
 }
 
 struct balanced *balancer_take(struct balancer *balancer, struct balanced *const *tried, size_t n,
@@ -385,6 +334,7 @@ struct balanced *balancer_take(struct balancer *balancer, struct balanced *const
     if (!chosen)
         chosen =
             balancer_choose(balancer, current->unhealthy, current->n_unhealthy, tried, n, now_ns);
+    balancer->is_hashed = false;
     if (!chosen)
         return NULL;
     balanced_note_return(chosen, now_ns);
@@ -399,31 +349,15 @@ const struct endpoint *balanced_endpoint(const struct balanced *balanced)
     return balanced->endpoint;
 }
 
-/*
- * Peak-sensitive: what is slower than the estimate becomes the estimate at once; what is faster
- * pulls it down as far as the estimate has aged.
- */
-static void learned_observe(struct learned *learned, uint64_t latency_ns, uint64_t now_ns)
-{
-    uint64_t decayed = learned_latency(learned, now_ns);
-    if (latency_ns < learned->latency_ns && learned->latency_ns > 0) {
-        uint64_t forgotten = learned->latency_ns - decayed;
-        latency_ns =
-            decayed + (uint64_t)((unsigned __int128)latency_ns * forgotten / learned->latency_ns);
-    }
-    learned->latency_ns = latency_ns ? latency_ns : 1;
-    learned->updated_ns = now_ns;
-}
-
 void balanced_connected(struct balanced *balanced, uint64_t latency_ns, uint64_t now_ns)
 {
-    learned_observe(balanced->learned, latency_ns, now_ns);
+    peak_ewma_observe(&balanced->learned->latency, latency_ns, now_ns);
 }
 
 void balanced_failed(struct balanced *balanced, uint64_t penalty_ns, uint64_t now_ns)
 {
     balanced->learned->failed++;
-    learned_observe(balanced->learned, penalty_ns, now_ns);
+    peak_ewma_observe(&balanced->learned->latency, penalty_ns, now_ns);
 }
 
 void balanced_give(struct balanced *balanced)
@@ -450,7 +384,7 @@ size_t balancer_views(const struct balancer *balancer, struct balanced_view *vie
         const struct learned *learned = current->list[i].learned;
         views[i] = (struct balanced_view){
             .endpoint = current->list[i].endpoint,
-            .latency_ns = learned->latency_ns,
+            .latency_ns = learned->latency.latency_ns,
             .open = learned->open,
             .chosen = learned->chosen,
             .failed = learned->failed,

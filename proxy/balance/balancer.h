@@ -19,7 +19,11 @@
  *
  * Other algorithms, where the Service asks for one: in turn by weight (smooth, as nginx has it: the
  * one that is owed most goes first); of two drawn by weight the one with less open; by weight
- * alone.
+ * alone; by what the request is hashed by (consistent.h), where the endpoint that the hash belongs
+ * to cannot be used, the one that a hash of the hash belongs to, and so on.
+ *
+ * Slow start: an endpoint that an update has brought weighs a sixteenth at first, counted from when
+ * it could first have been chosen, and grows by time to its whole weight.
  */
 #ifndef OUTRIGGER_PROXY_BALANCE_BALANCER_H
 #define OUTRIGGER_PROXY_BALANCE_BALANCER_H
@@ -44,8 +48,12 @@ void balancer_free(struct balancer *balancer);
 bool balancer_update(struct balancer *balancer, struct endpoints *endpoints) MUST_USE;
 const struct endpoints *balancer_endpoints(const struct balancer *balancer);
 
-/* By what it chooses from now on; P2C_PEAK_EWMA at first. */
-void balancer_use(struct balancer *balancer, enum balance_algorithm algorithm);
+/*
+ * By what it chooses from now on; P2C_PEAK_EWMA at first. `hash` is for the next choice: NULL where
+ * there is nothing to hash, then RING_HASH and MAGLEV choose as RANDOM does.
+ */
+void balancer_use(struct balancer *balancer, const struct balance_rules *rules,
+                  const uint64_t *hash);
 
 /*
  * Chooses an endpoint that is not among the n `tried`. NULL when none is left. The result counts as

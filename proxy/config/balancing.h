@@ -5,6 +5,7 @@
 #ifndef OUTRIGGER_PROXY_CONFIG_BALANCING_H
 #define OUTRIGGER_PROXY_CONFIG_BALANCING_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* The values are those of outrigger.v1.Balancing. */
@@ -13,8 +14,27 @@ enum balance_algorithm {
     BALANCE_ROUND_ROBIN,   /* in turn, by weight */
     BALANCE_LEAST_REQUEST, /* of two drawn the one with less open, by weight */
     BALANCE_RANDOM,        /* by weight */
+    BALANCE_RING_HASH,     /* by what the request has (consistent.h) */
+    BALANCE_MAGLEV,
 };
 const char *balance_algorithm_name(enum balance_algorithm algorithm);
+
+/* The values are those of outrigger.v1.HashSource. */
+enum hash_source { HASH_HEADER = 1, HASH_COOKIE, HASH_QUERY, HASH_SOURCE };
+
+struct hash_on {
+    enum hash_source source;
+    char *name;       /* "" of HASH_SOURCE */
+    uint64_t ttl_sec; /* of a HASH_COOKIE that is made; 0: until the browser is closed */
+};
+
+/* By what an endpoint is chosen. */
+struct balance_rules {
+    enum balance_algorithm algorithm;
+    struct hash_on *hash_on; /* of RING_HASH and MAGLEV: the first that there is */
+    size_t n_hash_on;
+    uint64_t slow_start_ns; /* in which a new endpoint's share grows to its whole; 0: none */
+};
 
 struct outlier_rules {
     /* How many in a row; 0: not looked at. */

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "proto/resources.pb-c.h"
+#include "proxy/config/balance_rules.h"
 #include "proxy/config/endpoint.h"
 #include "proxy/wire.h"
 
@@ -193,23 +194,6 @@ static bool service_set_uses(struct service *service, struct err *err)
     return ok || err_set(err, "backends: out of memory");
 }
 
-/* One that is not known is answered with the one that is best without knowing more. */
-static enum balance_algorithm service_algorithm(int message)
-{
-    return message >= BALANCE_P2C_PEAK_EWMA && message <= BALANCE_RANDOM
-               ? (enum balance_algorithm)message
-               : BALANCE_P2C_PEAK_EWMA;
-}
-
-const char *balance_algorithm_name(enum balance_algorithm algorithm)
-{
-    static const char *const names[] = {[BALANCE_P2C_PEAK_EWMA] = "p2c_peak_ewma",
-                                        [BALANCE_ROUND_ROBIN] = "round_robin",
-                                        [BALANCE_LEAST_REQUEST] = "least_request",
-                                        [BALANCE_RANDOM] = "random"};
-    return names[algorithm];
-}
-
 static bool service_set_outlier(struct service *service,
                                 const Outrigger__V1__OutlierEjection *message, struct err *err)
 {
@@ -250,12 +234,13 @@ static bool service_fill(struct service *service, const Outrigger__V1__Service *
     service->connect_timeout_ms = message->connect_timeout_ms;
     service->idle_timeout_ms = message->idle_timeout_ms;
     service->max_connections = message->max_connections;
-    service->algorithm = service_algorithm((int)message->balancing);
     if (message->circuit_breaker) {
         service->max_requests = message->circuit_breaker->max_requests;
         service->max_pending = message->circuit_breaker->max_pending;
         service->max_retries = message->circuit_breaker->max_retries;
     }
+    if (!balance_rules_build(&service->balancing, message, err))
+        return wire_at(err, "balancing_rules");
     if (!service_set_outlier(service, message->outlier_ejection, err))
         return wire_at(err, "outlier_ejection");
     return service_set_hosts(service, message, err) &&
@@ -310,6 +295,7 @@ void service_drop(struct service *service)
     free(service->hosts);
     free(service->backends);
     free(service->uses);
+    balance_rules_fini(&service->balancing);
     if (service->routes)
         routes_fini(service->routes);
     free(service->routes);

@@ -57,7 +57,7 @@ struct service {
     uint64_t idle_timeout_ms;
     uint32_t max_connections; /* this and the following: 0: no cap */
     uint32_t max_requests, max_pending, max_retries;
-    enum balance_algorithm algorithm;
+    struct balance_rules balancing;
     struct outlier_rules outlier;
     struct service_shared *shared; /* never NULL */
     struct port_memory opaque;     /* its port alone; the one part that is written later */

@@ -1,6 +1,8 @@
 """What keeps a service's trouble small: which endpoints are chosen, which are left out, how much is asked at once."""
 import collections
 import contextlib
+import json
+import re
 import threading
 
 import pytest
@@ -50,6 +52,70 @@ def test_all_are_asked(mesh, algorithm, name):
                    balancing={"algorithm": algorithm})
     with Talk(web, *service.vip) as talk:
         assert all(60 < n < 140 for n in who_answered(talk, 300).values())
+
+
+def hashing(mesh, web, service, *hash_on, algorithm="Maglev"):
+    service_policy(mesh, web, service, lambda s: s["hash_on"],
+                   balancing={"algorithm": algorithm, "hashOn": list(hash_on)})
+
+
+def by_name(answers):
+    return {answer.headers["x-app"] for answer in answers}
+
+
+@pytest.mark.parametrize("algorithm", ["Maglev", "RingHash"])
+def test_a_user_stays_with_an_endpoint(mesh, algorithm):
+    """By header, else by query, whoever of the pods asks; without either any is asked."""
+    web, _, service = web_and_api(mesh, apis=3, app="http_echo.py", port_name="http")
+    other = mesh.pod("web-2")
+    hashing(mesh, web, service, {"header": "X-User"}, {"query": "user"}, algorithm=algorithm)
+    wait_until(lambda: known(other, service)["hash_on"] == ["header x-user", "query user"], "web-2 to know")
+    owners = set()
+    for user in range(20):
+        answers = [ask(pod, service.ipv4, 80, path, headers=headers)
+                   for pod in (web, other)
+                   for path, headers in [("/", {"x-user": f"u{user}"}), ("/a", {"X-User": f"u{user}"}),
+                                         (f"/?a=b&user=u{user}", {})]]
+        assert len(by_name(answers)) == 1
+        owners |= by_name(answers)
+    assert len(owners) == 3
+    assert len(by_name(ask(web, service.ipv4, 80, "/") for _ in range(30))) == 3
+    says = json.dumps(web.proxy.admin(f"/explain?destination={service.ipv4}:80&path=/").json())
+    assert "header x-user" in says
+
+
+def test_a_cookie_is_made_and_kept_to(mesh):
+    web, pods, service = web_and_api(mesh, apis=3, app="http_echo.py", port_name="http")
+    hashing(mesh, web, service, {"cookie": {"name": "stay", "ttl": "1h"}})
+    first = ask(web, service.ipv4, 80, "/")
+    made, _, rest = first.headers["set-cookie"].partition("; ")
+    assert re.fullmatch(r"stay=[0-9a-f]{16}", made) and rest == "Max-Age=3600; Path=/; HttpOnly"
+    later = [ask(web, service.ipv4, 80, "/", headers={"Cookie": f"a=b; {made}; c=d"}) for _ in range(10)]
+    assert by_name(later) == by_name([first]) and not any("set-cookie" in one.headers for one in later)
+    assert len(by_name(ask(web, service.ipv4, 80, "/") for _ in range(30))) == 3
+    owner = next(pod for pod in pods if pod.name == first.headers["x-app"])
+    owner.apps[0].stop()
+    moved = [ask(web, service.ipv4, 80, "/", headers={"Cookie": made}) for _ in range(10)]
+    assert {one.status for one in moved} == {200} and by_name(moved).isdisjoint(by_name([first]))
+
+
+def test_a_connection_is_hashed_by_its_source(mesh):
+    web, _, service = web_and_api(mesh, apis=3, app="http_echo.py", port_name="tcp-x")
+    wait_until(lambda: known(web, service)["protocol"] == "tcp", "the protocol to be known")
+    hashing(mesh, web, service, {"sourceIP": True})
+    assert len(by_name(ask(web, service.ipv4, 80, "/") for _ in range(20))) == 1
+
+
+def test_who_comes_new_starts_slowly(mesh):
+    web, _, service = web_and_api(mesh, apis=2, app="http_echo.py", port_name="http")
+    service_policy(mesh, web, service, lambda s: s["slow_start_ms"] == 3600000,
+                   balancing={"algorithm": "RoundRobin", "slowStart": "1h"})
+    new = mesh.pod("api-new", labels={"app": "api"}, ports={"http": 8080})
+    new.run_app("http_echo.py", "8080", "--name", "api-new")
+    wait_until(lambda: len(endpoints(web)) == 3, "it to be known")
+    with Talk(web, *service.vip) as talk:
+        counts = who_answered(talk, 330)
+    assert 5 <= counts["api-new"] <= 20, counts
 
 
 def ejected(web):

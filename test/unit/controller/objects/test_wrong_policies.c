@@ -257,7 +257,29 @@ static const struct wrong traffic_policies[] = {
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
              "  service: {balancing: {algorithm: Fair}}\n",
      "x.yaml:6: spec.service.balancing.algorithm: \"Fair\" is none of P2CPeakEWMA, RoundRobin, "
-     "LeastRequest, Random"},
+     "LeastRequest, Random, RingHash, Maglev"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
+             "  service: {balancing: {algorithm: Maglev}}\n",
+     "x.yaml:6: spec.service.balancing: hashOn is missing: RingHash and Maglev choose by it"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
+             "  service: {balancing: {algorithm: Random, hashOn: [{sourceIP: true}]}}\n",
+     "x.yaml:6: spec.service.balancing.hashOn: is for the algorithms RingHash and Maglev only"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
+             "  service: {balancing: {algorithm: Maglev, hashOn: [{header: a, query: b}]}}\n",
+     "x.yaml:6: spec.service.balancing.hashOn[0]: expected exactly one of header, cookie, query, "
+     "sourceIP"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
+             "  service: {balancing: {algorithm: Maglev, hashOn: [{cookie: {name: 'a b'}}]}}\n",
+     "x.yaml:6: spec.service.balancing.hashOn[0].cookie.name: \"a b\" is no name of a cookie: "
+     "expected a token"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
+             "  service: {balancing: {algorithm: Maglev, hashOn: [{sourceIP: false}]}}\n",
+     "x.yaml:6: spec.service.balancing.hashOn[0].sourceIP: expected true"},
+    {TRAFFIC
+     "  targetRefs: [{kind: Service, name: web}]\n"
+     "  service: {balancing: {algorithm: RingHash, hashOn: [{sourceIP: true}], slowStart: 1s}}\n",
+     "x.yaml:6: spec.service.balancing.slowStart: is not for the algorithms RingHash and Maglev, "
+     "which do not weigh by the moment"},
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
              "  service: {outlierEjection: {maxEjectedPercent: 20}}\n",
      "x.yaml:6: spec.service.outlierEjection: ejects nothing: expected consecutive5xx, "

@@ -1,91 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
-
-#include "common/clock.h"
-#include "proto/resources.pb-c.h"
-#include "proxy/balance/balancer.h"
-#include "test/unit/proxy/pack.h"
-
-#define MAX_ENDPOINTS 8
-
-struct row {
-    unsigned host; /* of 10.0.0.0/24; 0 ends the list */
-    unsigned weight;
-    enum health health;
-};
-
-static struct endpoints *make(const struct row *rows)
-{
-    static const int healths[] = {1, 2, 3};
-    Outrigger__V1__Endpoints message = OUTRIGGER__V1__ENDPOINTS__INIT;
-    Outrigger__V1__Endpoint list[MAX_ENDPOINTS], *pointers[MAX_ENDPOINTS];
-    char addresses[MAX_ENDPOINTS][IP_TEXT_BYTES], name[] = "a/b/80";
-    struct err err;
-    size_t n = 0;
-    for (; rows[n].host; n++) {
-        snprintf(addresses[n], sizeof(addresses[n]), "10.0.0.%u", rows[n].host);
-        list[n] = (Outrigger__V1__Endpoint)OUTRIGGER__V1__ENDPOINT__INIT;
-        list[n].address = addresses[n];
-        list[n].port = 80;
-        list[n].weight = rows[n].weight;
-        list[n].health = (Outrigger__V1__Health)healths[rows[n].health];
-        pointers[n] = &list[n];
-    }
-    message.name = name;
-    message.endpoints = pointers;
-    message.n_endpoints = n;
-    struct slice bytes = pack(&message);
-    struct endpoints *endpoints = endpoints_build(bytes, slice_str(name), slice_str("1"), &err);
-    assert_non_null(endpoints);
-    free((char *)bytes.ptr);
-    return endpoints;
-}
-
-static struct balancer *balancer_of(enum balance kind, const struct row *rows, uint64_t seed)
-{
-    struct endpoints *endpoints = make(rows);
-    struct balancer *made = balancer_new(endpoints, kind, seed);
-    assert_non_null(made);
-    endpoints_drop(endpoints); /* the balancer holds it */
-    return made;
-}
-
-static struct balancer *balancer(const struct row *rows, uint64_t seed)
-{
-    return balancer_of(BALANCE_CONNECTIONS, rows, seed);
-}
-
-static void update(struct balancer *b, const struct row *rows)
-{
-    struct endpoints *endpoints = make(rows);
-    assert_true(balancer_update(b, endpoints));
-    assert_ptr_equal(balancer_endpoints(b), endpoints);
-    endpoints_drop(endpoints);
-}
-
-static unsigned host_of(const struct balanced *balanced)
-{
-    return addr_ip(&balanced_endpoint(balanced)->addr).bytes[3];
-}
-
-/* Takes `n` times one after another; each connects in latency_ms[host] and is given back. */
-static void run(struct balancer *b, unsigned n, const uint64_t *latency_ms, uint64_t *now_ns,
-                unsigned *counts)
-{
-    for (unsigned i = 0; i < n; i++) {
-        struct balanced *taken = balancer_take(b, NULL, 0, *now_ns);
-        assert_non_null(taken);
-        unsigned host = host_of(taken);
-        *now_ns += NS_PER_MS;
-        balanced_connected(taken, latency_ms[host] * NS_PER_MS, *now_ns);
-        counts[host]++;
-        balanced_give(taken);
-    }
-}
+#include "test/unit/proxy/balance/balancer_rig.h"
 
 static void equals_share_equally(void **state)
 {
@@ -363,57 +276,6 @@ static void a_seed_makes_it_repeatable(void **state)
     balancer_free(c);
 }
 
-/* Weights 3, 2, 1: in every six turns each has exactly its share, and the heavy one is spread. */
-static void round_robin_is_exact(void **state)
-{
-    (void)state;
-    struct balancer *b = balancer((struct row[]){{.host = 1, .weight = 3},
-                                                 {.host = 2, .weight = 2},
-                                                 {.host = 3, .weight = 1},
-                                                 {.host = 0}},
-                                  42);
-    uint64_t latency_ms[MAX_ENDPOINTS] = {1, 1, 50, 1}, now = NS_PER_SEC;
-    balancer_use(b, BALANCE_ROUND_ROBIN);
-    for (unsigned round = 1; round <= 100; round++) {
-        unsigned counts[MAX_ENDPOINTS] = {0};
-        run(b, 6, latency_ms, &now, counts);
-        assert_int_equal(counts[1], 3);
-        assert_int_equal(counts[2], 2);
-        assert_int_equal(counts[3], 1);
-    }
-    balancer_free(b);
-}
-
-static void random_is_by_weight_alone(void **state)
-{
-    (void)state;
-    struct balancer *b = balancer(
-        (struct row[]){{.host = 1, .weight = 3}, {.host = 2, .weight = 1}, {.host = 0}}, 42);
-    uint64_t latency_ms[MAX_ENDPOINTS] = {1, 1000, 1}, now = NS_PER_SEC;
-    unsigned counts[MAX_ENDPOINTS] = {0};
-    balancer_use(b, BALANCE_RANDOM);
-    run(b, 8000, latency_ms, &now, counts);
-    assert_in_range(counts[1], 5800, 6200);
-    balancer_free(b);
-}
-
-static void least_request_goes_where_less_is_open(void **state)
-{
-    (void)state;
-    struct balancer *b = balancer((struct row[]){{.host = 1}, {.host = 2}, {.host = 0}}, 42);
-    struct balanced *taken[200];
-    unsigned counts[MAX_ENDPOINTS] = {0};
-    balancer_use(b, BALANCE_LEAST_REQUEST);
-    for (unsigned i = 0; i < 200; i++) {
-        taken[i] = balancer_take(b, NULL, 0, NS_PER_SEC);
-        counts[host_of(taken[i])]++;
-    }
-    assert_int_equal(counts[1], 100); /* of two both are drawn: always the one with less */
-    for (unsigned i = 0; i < 200; i++)
-        balanced_give(taken[i]);
-    balancer_free(b);
-}
-
 static const struct outlier_rules twice = {.consecutive_5xx = 2,
                                            .base_ns = 10 * NS_PER_SEC,
                                            .max_ns = 100 * NS_PER_SEC,
@@ -443,7 +305,7 @@ static void no_more_than_their_share_are_ejected(void **state)
                 {.host = 1}, {.host = 2}, {.host = 3}, {.host = 4}, {.host = 5}, {.host = 0}},
             42);
         uint64_t now = NS_PER_SEC;
-        balancer_use(b, algorithms[i]);
+        use(b, algorithms[i]);
         assert_int_equal(ejected_after(b, 1000, &now), 2);
         balancer_free(b);
     }
@@ -486,9 +348,6 @@ int main(void)
         cmocka_unit_test(each_is_tried_once),
         cmocka_unit_test(an_update_keeps_what_was_learned),
         cmocka_unit_test(a_seed_makes_it_repeatable),
-        cmocka_unit_test(round_robin_is_exact),
-        cmocka_unit_test(random_is_by_weight_alone),
-        cmocka_unit_test(least_request_goes_where_less_is_open),
         cmocka_unit_test(no_more_than_their_share_are_ejected),
         cmocka_unit_test(who_is_ejected_is_asked_again_later),
     };
