@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "common/jws.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/spiffe.h"
@@ -12,7 +13,7 @@
 #include "proto/identity.pb-c.h"
 
 /* Token and request are bounded where they are read; this is what a message may be at all. */
-#define REQUEST_MAX_BYTES (JWT_MAX_BYTES + CSR_MAX_BYTES + 64)
+#define REQUEST_MAX_BYTES (JWS_MAX_BYTES + CSR_MAX_BYTES + 64)
 
 struct identity_service {
     struct ca *ca;

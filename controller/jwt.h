@@ -11,11 +11,9 @@
 #include "common/err.h"
 #include "common/slice.h"
 
-#define JWT_MAX_BYTES 8192
-
 /*
  * HEADER.PAYLOAD.SIGNATURE, malloc'd and NUL-terminated. `payload` is signed as it is. NULL when it
- * would be longer than JWT_MAX_BYTES or memory is short, with `err` filled.
+ * would be longer than JWS_MAX_BYTES (common/jws.h) or memory is short, with `err` filled.
  */
 char *jwt_sign(EVP_PKEY *key, const char *key_id, struct slice payload, struct err *err) MUST_USE;
 
@@ -24,8 +22,5 @@ char *jwt_sign(EVP_PKEY *key, const char *key_id, struct slice payload, struct e
  * looked at before the signature. NULL with `err` saying which part was wrong, never quoting it.
  */
 json_t *jwt_verify(EVP_PKEY *key, const char *key_id, struct slice token, struct err *err) MUST_USE;
-
-/* A member that is a string, or an empty slice; lives as long as the object. NULL is allowed. */
-struct slice jwt_string(const json_t *object, const char *name);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/jws.h"
 #include "controller/jwt.h"
 #include "controller/state_dir.h"
 
@@ -130,7 +131,7 @@ static bool has_our_audience(const json_t *payload)
 {
     const json_t *audience = json_object_get(payload, "aud");
     if (json_is_string(audience))
-        return slice_eq_str(jwt_string(payload, "aud"), TOKEN_AUDIENCE);
+        return slice_eq_str(jws_string(payload, "aud"), TOKEN_AUDIENCE);
     for (size_t i = 0; i < json_array_size(audience) && i < AUDIENCES_MAX; i++) {
         const json_t *one = json_array_get(audience, i);
         if (slice_eq_str(slice_of(json_string_value(one), json_string_length(one)), TOKEN_AUDIENCE))
@@ -169,15 +170,15 @@ static bool check_owner(const json_t *payload, struct token_claims *claims, stru
     char subject[SUBJECT_MAX_BYTES];
     const json_t *kubernetes = json_object_get(payload, "kubernetes.io");
     const json_t *pod = json_object_get(kubernetes, "pod");
-    if (pod && jwt_string(pod, "name").len == 0)
+    if (pod && jws_string(pod, "name").len == 0)
         return err_set(err, "token: kubernetes.io.pod has no name");
-    if (!token_claims_set(claims, jwt_string(kubernetes, "namespace"),
-                          jwt_string(json_object_get(kubernetes, "serviceaccount"), "name"),
-                          jwt_string(pod, "name"), err))
+    if (!token_claims_set(claims, jws_string(kubernetes, "namespace"),
+                          jws_string(json_object_get(kubernetes, "serviceaccount"), "name"),
+                          jws_string(pod, "name"), err))
         return err_prefix(err, "token: kubernetes.io");
     /* Said twice, so it must be the same: nobody can then trust the other one. */
     make_subject(claims, subject);
-    return slice_eq_str(jwt_string(payload, "sub"), subject) ||
+    return slice_eq_str(jws_string(payload, "sub"), subject) ||
            err_set(err, "token: sub is not %s", subject);
 }
 
@@ -189,7 +190,7 @@ bool token_verify(const struct token_signer *signer, struct slice token, int64_t
     if (!payload)
         return false;
     bool is_good = false;
-    if (!slice_eq_str(jwt_string(payload, "iss"), ISSUER))
+    if (!slice_eq_str(jws_string(payload, "iss"), ISSUER))
         err_set(err, "token: iss is not " ISSUER);
     else if (!has_our_audience(payload))
         err_set(err, "token: aud does not name " TOKEN_AUDIENCE);

@@ -103,7 +103,7 @@ enum request_step request_edit_inbound(struct request *request)
     head_remove_prefix(head, OWN_PREFIX);
     bool is_ok = edit_id(request) && request_trace(request) &&
                  (is_mesh ? edit_from_mesh(request) : edit_from_outside(request));
-    return is_ok ? REQUEST_AUTHORIZE : request_answer(request, REQUEST_REASON_NO_MEMORY);
+    return is_ok ? REQUEST_AUTHENTICATE : request_answer(request, REQUEST_REASON_NO_MEMORY);
 }
 
 enum request_step request_edit_outbound(struct request *request)

@@ -9,6 +9,7 @@
 #define REQUEST_STEPS(X)                                                                           \
     X(REQUEST_NORMALIZE, "normalize", request_normalize)                                           \
     X(REQUEST_EDIT_INBOUND, "edit", request_edit_inbound)                                          \
+    X(REQUEST_AUTHENTICATE, "authenticate", request_authenticate)                                  \
     X(REQUEST_AUTHORIZE, "authorize", request_authorize)                                           \
     X(REQUEST_LIMIT, "limit", request_limit)                                                       \
     X(REQUEST_EDIT_OUTBOUND, "edit", request_edit_outbound)                                        \

@@ -185,6 +185,12 @@ bool tunnel_is_allowed(struct tunnel *tunnel, const char *identity, const struct
     tunnel->policy_why = access_why_name(verdict.why);
     if (verdict.audit_policy)
         tunnel_log_audit(tunnel, &verdict, identity, source, port);
+    if (verdict.is_allowed && tunnel->workload && tunnel->workload->jwt.is_required) {
+        /* What is not HTTP has nowhere to show a token. */
+        verdict.is_allowed = false;
+        tunnel->policy = tunnel->workload->jwt.policy;
+        tunnel->policy_why = "jwt_missing";
+    }
     if (!verdict.is_allowed)
         telemetry_add(tunnel->workspace->telemetry, COUNTER_POLICY_DENIED, 1);
     return verdict.is_allowed;

@@ -2,6 +2,7 @@
 
 #include "controller/compile/access.h"
 #include "controller/compile/effective.h"
+#include "controller/compile/jwt.h"
 #include "controller/compile/pod_ports.h"
 
 _Static_assert((int)MTLS_PERMISSIVE == OUTRIGGER__V1__MTLS_MODE__PERMISSIVE &&
@@ -125,6 +126,7 @@ ProtobufCMessage *workload_compile(struct compile *compile, struct slice name,
     fill_ports(compile, effective, workload);
     fill_limits(compile, effective, workload);
     fill_rate_limits(compile, &effective->limits, workload);
+    compile_jwt(compile, &effective->jwt, workload);
     fill_mesh(compile, effective, workload);
     access_fill(compile, *pod, workload);
     return &workload->base;

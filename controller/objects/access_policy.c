@@ -121,18 +121,6 @@ static void read_source(const struct field *from, const struct object *policy,
     check_unauthenticated(&field, source);
 }
 
-static void *take_list(const struct field *list, size_t max, size_t size)
-{
-    size_t n = field_count_some(list);
-    if (n > max)
-        field_fail(list, "has more than %zu items", max);
-    if (n == 0 || list->reading->has_failed)
-        return NULL;
-    void *taken = arena_take_array(list->reading->arena, n, size);
-    field_has_memory(list, taken);
-    return taken;
-}
-
 static void read_rule(const struct field *field, const struct object *policy,
                       struct access_rule *rule)
 {
@@ -140,8 +128,8 @@ static void read_rule(const struct field *field, const struct object *policy,
     field_allow_only(field, names, COUNT(names));
     struct field from = field_get(field, "from");
     struct field to = field_get(field, "to");
-    struct access_source *sources = take_list(&from, SOURCES_MAX, sizeof(*sources));
-    struct access_target *targets = take_list(&to, SOURCES_MAX, sizeof(*targets));
+    struct access_source *sources = field_take_items(&from, SOURCES_MAX, sizeof(*sources));
+    struct access_target *targets = field_take_items(&to, SOURCES_MAX, sizeof(*targets));
     struct field item = {0};
     while (sources && field_next_item(&from, &item))
         read_source(&item, policy, &sources[rule->n_from++]);
@@ -169,7 +157,7 @@ void access_policy_read(const struct field *root, struct object *object)
     if (!field_is_set(&rules) && policy->action != ACCESS_ALLOW)
         field_fail(&rules, "is missing: without rules a policy matches nothing, so that only an "
                            "Allow makes sense, which then allows nothing");
-    struct access_rule *list = take_list(&rules, RULES_MAX, sizeof(*list));
+    struct access_rule *list = field_take_items(&rules, RULES_MAX, sizeof(*list));
     struct field item = {0};
     while (list && field_next_item(&rules, &item))
         read_rule(&item, object, &list[policy->n_rules++]);

@@ -68,8 +68,9 @@ static uint64_t read_duration(const struct field *up, const char *name, uint64_t
 static void read_inbound(const struct field *inbound, const struct object *object,
                          struct traffic_workload *workload)
 {
-    static const char *const names[] = {"mtls",           "maxConnections", "idleTimeout",
-                                        "connectTimeout", "defaultAccess",  "rateLimits"};
+    static const char *const names[] = {
+        "mtls",          "maxConnections", "idleTimeout", "connectTimeout",
+        "defaultAccess", "rateLimits",     "jwt"};
     static const char *const accesses[] = {"Allow", "Deny", "Audit"};
     field_allow_only(inbound, names, COUNT(names));
     struct field mtls = field_get(inbound, "mtls");
@@ -77,6 +78,8 @@ static void read_inbound(const struct field *inbound, const struct object *objec
     struct field limits = field_get(inbound, "rateLimits");
     read_mtls(&mtls, workload);
     traffic_limits_read(&limits, object->namespace, object->name, &workload->limits);
+    struct field jwt = field_get(inbound, "jwt");
+    traffic_jwt_read(&jwt, object->namespace, object->name, &workload->jwt);
     workload->max_connections = read_connections(inbound);
     workload->idle_timeout_ms = read_duration(inbound, "idleTimeout", IDLE_MAX_MS);
     workload->connect_timeout_ms = read_duration(inbound, "connectTimeout", CONNECT_MAX_MS);

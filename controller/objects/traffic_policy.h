@@ -9,6 +9,7 @@
 #include "controller/objects/annotations.h"
 #include "controller/objects/field.h"
 #include "controller/objects/object.h"
+#include "controller/objects/traffic_jwt.h"
 #include "controller/objects/traffic_limits.h"
 #include "controller/objects/traffic_resilience.h"
 #include "controller/objects/traffic_retries.h"
@@ -43,7 +44,8 @@ struct traffic_workload {
     enum toggle access_log;
     enum escaped_slashes escaped_slashes;
     enum toggle merge_slashes;
-    struct traffic_limits limits; /* of the most specific policy that has any */
+    struct traffic_limits limits; /* this and the next: of the most specific policy that has any */
+    struct traffic_jwt jwt;
 };
 
 /* Of the connections to the Services that it names. */

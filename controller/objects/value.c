@@ -1,6 +1,7 @@
 #include "controller/objects/value.h"
 
 #include <ctype.h>
+#include <string.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -142,4 +143,18 @@ struct texts field_texts(const struct field *list,
     while (field_next_item(list, &item))
         texts[item.index] = check(&item, context);
     return list->reading->has_failed ? none : (struct texts){texts, n};
+}
+
+void *field_take_items(const struct field *list, size_t max, size_t size)
+{
+    size_t n = field_count_some(list);
+    if (n > max)
+        field_fail(list, "has more than %zu items", max);
+    if (n == 0 || list->reading->has_failed)
+        return NULL;
+    void *taken = arena_take_array(list->reading->arena, n, size);
+    if (!field_has_memory(list, taken))
+        return NULL;
+    memset(taken, 0, n * size);
+    return taken;
 }

@@ -49,4 +49,8 @@ struct texts field_texts(const struct field *list,
                          const char *(*check)(const struct field *item, const void *context),
                          const void *context);
 
+/* Room, all zero, for the items of a list that has 1 to `max`. NULL when there is none to read, or
+ * the reading has failed. */
+void *field_take_items(const struct field *list, size_t max, size_t size);
+
 #endif

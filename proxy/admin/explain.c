@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/clock.h"
 #include "proxy/admin/hash_on_json.h"
 #include "proxy/admin/routes_json.h"
 #include "proxy/request_steps.h"
@@ -77,6 +78,37 @@ static void explain_request_edit_inbound(struct explanation *explanation)
         "fields outrigger-* are removed; x-forwarded-for, -proto and -client-cert are %s",
         explanation->request->identity.len ? "completed for a caller of the mesh"
                                            : "written anew, for a caller from outside");
+}
+
+static void explain_request_authenticate(struct explanation *explanation)
+{
+    const struct explain_request *request = explanation->request;
+    const struct workload *workload = explanation->snapshot->workload;
+    struct jwt_result result;
+    struct err err;
+    if (!request->is_inbound || !workload || !workload->jwt.policy)
+        return;
+    const struct jwt_rules *rules = &workload->jwt;
+    switch (jwt_check(rules, request->head, clock_wall_sec(), &result, &err)) {
+    case JWT_ABSENT:
+        say(explanation, "no token is shown, and TrafficPolicy %s requires none", rules->policy);
+        break;
+    case JWT_VALID:
+        say(explanation, "a valid token of \"%s\" of TrafficPolicy %s", result.provider->name,
+            rules->policy);
+        break;
+    case JWT_MISSING:
+        say(explanation, "TrafficPolicy %s requires a token", rules->policy);
+        explanation->verdict = "401 jwt_missing";
+        break;
+    case JWT_INVALID:
+        say(explanation, "refused for TrafficPolicy %s: %s", rules->policy, err.text);
+        explanation->verdict = "401 jwt_invalid";
+        break;
+    }
+    if (!jwt_edit(rules, &result, request->head))
+        say(explanation, "out of memory");
+    json_decref(result.claims);
 }
 
 static void explain_request_authorize(struct explanation *explanation)

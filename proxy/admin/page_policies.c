@@ -31,6 +31,25 @@ static json_t *limits_json(const struct workload *workload)
     return list;
 }
 
+static json_t *jwt_json(const struct jwt_rules *rules)
+{
+    if (!rules->policy)
+        return json_null();
+    json_t *providers = json_array();
+    for (size_t i = 0; i < rules->n; i++) {
+        const struct jwt_provider *provider = &rules->providers[i];
+        json_t *audiences = json_array();
+        for (size_t k = 0; k < provider->n_audiences; k++)
+            json_array_append_new(audiences, json_string(provider->audiences[k]));
+        json_array_append_new(providers,
+                              json_pack("{s:s,s:s,s:o,s:I}", "name", provider->name, "issuer",
+                                        provider->issuer, "audiences", audiences, "keys",
+                                        (json_int_t)provider->keys.n));
+    }
+    return json_pack("{s:s,s:b,s:o}", "policy", rules->policy, "required", rules->is_required,
+                     "providers", providers);
+}
+
 void page_policies(struct admin_request *request, void *context)
 {
     struct admin_sources *sources = context;
@@ -41,8 +60,8 @@ void page_policies(struct admin_request *request, void *context)
         return;
     }
     admin_reply_json(request,
-                     json_pack("{s:s,s:o,s:o,s:o}", "mtls_mode",
+                     json_pack("{s:s,s:o,s:o,s:o,s:o}", "mtls_mode",
                                mtls_mode_name(workload->mtls_mode), "ports", ports_json(workload),
                                "access", access_describe(workload->access), "rate_limits",
-                               limits_json(workload)));
+                               limits_json(workload), "jwt", jwt_json(&workload->jwt)));
 }

@@ -231,6 +231,7 @@ static bool workload_fill(struct workload *workload, const Outrigger__V1__Worklo
         !workload_set_limits(workload, message->inbound, err) ||
         !rate_limits_build(&workload->rate_limits, message->rate_limits, message->n_rate_limits,
                            err) ||
+        !jwt_rules_build(&workload->jwt, message->jwt, err) ||
         !workload_set_mesh(workload, message->mesh, err))
         return false;
     workload->access = access_build(message->access_policies, message->n_access_policies,
@@ -291,6 +292,7 @@ void workload_drop(struct workload *workload)
     free(workload->ports);
     access_free(workload->access);
     rate_limits_fini(&workload->rate_limits);
+    jwt_rules_fini(&workload->jwt);
     free(workload);
 }
 

@@ -12,6 +12,7 @@
 #include "common/slice.h"
 #include "proxy/detect/port_memory.h"
 #include "proxy/limit/rate_limits.h"
+#include "proxy/policy/jwt_rules.h"
 #include "proxy/policy/access.h"
 #include "proxy/route/path.h"
 
@@ -61,7 +62,8 @@ struct workload {
     uint64_t discovery_timeout_ms;
     enum egress_mode egress_mode;
     bool access_log;
-    struct rate_limits rate_limits; /* inbound */
+    struct rate_limits rate_limits; /* inbound, as is the next */
+    struct jwt_rules jwt;
     struct path_rules inbound_paths;
     struct path_rules outbound_paths;
     struct port_memory opaque; /* the one part that is written later */

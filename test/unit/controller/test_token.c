@@ -1,3 +1,4 @@
+#include "common/jws.h"
 #include "controller/token.h"
 
 #include <setjmp.h>
@@ -162,7 +163,7 @@ static void test_damage(void **state)
 static void test_shapes(void **state)
 {
     struct world *world = *state;
-    static char big[JWT_MAX_BYTES + 1];
+    static char big[JWS_MAX_BYTES + 1];
     memset(big, 'A', sizeof(big));
     refuses(world->signer, SLICE_LITERAL(""), NOW, "0 bytes");
     refuses(world->signer, slice_of(big, sizeof(big)), NOW, "8193 bytes");
@@ -197,7 +198,7 @@ static const struct header_case header_cases[] = {
 /* With a good signature, so that it is the header alone that is wrong. */
 static char *token_of(EVP_PKEY *key, const char *header, const char *payload)
 {
-    char *token = calloc(1, JWT_MAX_BYTES);
+    char *token = calloc(1, JWS_MAX_BYTES);
     base64_encode(BASE64_URL, slice_str(header), token);
     memcpy(token + strlen(token), ".", 2);
     base64_encode(BASE64_URL, slice_str(payload), token + strlen(token));

@@ -252,6 +252,32 @@ static const struct wrong traffic_policies[] = {
      "x.yaml:7: spec.inbound: cannot stand beside targetRefs: write two policies"},
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n  service: {timeout: 1s}\n",
      "x.yaml:6: spec.service.timeout: there is no such field"},
+    {TRAFFIC "  inbound: {jwt: {required: true}}\n",
+     "x.yaml:5: spec.inbound.jwt.providers: is missing"},
+    {TRAFFIC "  inbound: {jwt: {providers: [{name: a, issuer: b}]}}\n",
+     "x.yaml:5: spec.inbound.jwt.providers[0].jwks: is missing"},
+    {TRAFFIC "  inbound: {jwt: {providers: [{name: a, issuer: b, jwks: x}]}}\n",
+     "x.yaml:5: spec.inbound.jwt.providers[0].jwks: is no JSON Web Key Set: no JSON: '[' or '{' "
+     "expected near 'x'"},
+    {TRAFFIC "  inbound: {jwt: {providers: [{name: a, issuer: b, jwks: '{\"keys\":[]}'}]}}\n",
+     "x.yaml:5: spec.inbound.jwt.providers[0].jwks: is no JSON Web Key Set: no key that can be "
+     "used: expected RSA of 2048 bits or more, EC P-256 or OKP Ed25519, for signatures"},
+    {TRAFFIC "  inbound: {jwt: {providers: [{name: a, issuer: b, jwksUri: c}]}}\n",
+     "x.yaml:5: spec.inbound.jwt.providers[0].jwksUri: there is no such field; did you mean "
+     "\"jwks\"?"},
+    {TRAFFIC "  inbound: {jwt: {providers: [{name: a, issuer: b, jwks: "
+             "'{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+             "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}', claimsToHeaders: [{claim: sub, header: "
+             "Authorization}]}]}}\n",
+     "x.yaml:5: spec.inbound.jwt.providers[0].claimsToHeaders[0].header: \"authorization\" has a "
+     "meaning of its own: expected another name, such as x-jwt-sub"},
+    {TRAFFIC "  inbound: {jwt: {providers: [{name: a, issuer: b, jwks: "
+             "'{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+             "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}'}, {name: c, issuer: b, jwks: "
+             "'{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+             "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}'}]}}\n",
+     "x.yaml:5: spec.inbound.jwt.providers[1]: the issuer \"b\" is there twice: write one provider "
+     "with the keys of both"},
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n  service: {balancing: {}}\n",
      "x.yaml:6: spec.service.balancing.algorithm: is missing"},
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
