@@ -21,8 +21,8 @@ static void request_log_audit(const struct request *request, const struct access
         LOG_SL("authority", request->authority), LOG_I("suppressed", suppressed));
 }
 
-static struct access_request request_asked(const struct request *request, const char *identity,
-                                           const struct sockaddr_any *source, uint16_t port)
+struct access_request request_asked(const struct request *request, const char *identity,
+                                    const struct sockaddr_any *source, uint16_t port)
 {
     return (struct access_request){
         .identity = slice_str(identity),

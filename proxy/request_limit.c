@@ -41,9 +41,9 @@ static enum request_step limit_refuse(struct request *request, const struct rate
 enum request_step request_limit(struct request *request)
 {
     const struct rate_limit_request asked = {
-        .identity = slice_str(request->downstream->identity),
         .source = slice_str(request->downstream->source_ip),
-        .head = request->head,
+        .asked = request_asked(request, request->downstream->identity, &request->downstream->source,
+                               addr_port(&request->downstream->destination)),
     };
     uint64_t wait_ns;
     const struct rate_limit *limit =

@@ -121,7 +121,10 @@ const char *request_step_name(enum request_step step);
 REQUEST_STEPS(X)
 #undef X
 
-/* request_inbound.c: access_check() of the request as it is now, recorded in it. */
+/* request_inbound.c: the request as it is now, as policies see it; and access_check() of that,
+ * recorded in it. */
+struct access_request request_asked(const struct request *request, const char *identity,
+                                    const struct sockaddr_any *source, uint16_t port);
 bool request_is_allowed(struct request *request, const char *identity,
                         const struct sockaddr_any *source, uint16_t port) MUST_USE;
 

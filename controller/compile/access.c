@@ -103,7 +103,8 @@ static Outrigger__V1__AccessTarget *make_target(struct compile *compile,
     return target;
 }
 
-static Outrigger__V1__AccessRule *make_rule(struct compile *compile, const struct access_rule *from)
+Outrigger__V1__AccessRule *access_compile_rule(struct compile *compile,
+                                               const struct access_rule *from)
 {
     Outrigger__V1__AccessRule *rule = compile_take(compile, 1, sizeof(*rule));
     if (!rule)
@@ -131,7 +132,7 @@ static Outrigger__V1__AccessPolicy *make_policy(struct compile *compile,
     policy->action = (Outrigger__V1__AccessAction)from->action;
     policy->rules = compile_take(compile, from->n_rules, sizeof(*policy->rules));
     for (size_t i = 0; policy->rules && i < from->n_rules; i++)
-        policy->rules[policy->n_rules++] = make_rule(compile, &from->rules[i]);
+        policy->rules[policy->n_rules++] = access_compile_rule(compile, &from->rules[i]);
     return policy;
 }
 

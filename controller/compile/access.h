@@ -14,4 +14,9 @@
  */
 void access_fill(struct compile *compile, const struct pod *pod, Outrigger__V1__Workload *workload);
 
+struct access_rule;
+/* The rule as proxies are told it; NULL when memory is short. */
+Outrigger__V1__AccessRule *access_compile_rule(struct compile *compile,
+                                               const struct access_rule *from);
+
 #endif

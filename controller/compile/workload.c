@@ -77,6 +77,8 @@ static void fill_rate_limits(struct compile *compile, const struct traffic_limit
         all[i].burst = limit->burst;
         all[i].by = (Outrigger__V1__RateLimitBy)limit->by;
         all[i].header = compile_text(compile, "%s", limit->header);
+        if (limit->match)
+            all[i].match = access_compile_rule(compile, limit->match);
         workload->rate_limits[workload->n_rate_limits++] = &all[i];
     }
 }

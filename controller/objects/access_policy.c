@@ -121,7 +121,7 @@ static void read_source(const struct field *from, const struct object *policy,
     check_unauthenticated(&field, source);
 }
 
-static void read_rule(const struct field *field, const struct object *policy,
+void access_rule_read(const struct field *field, const struct object *object,
                       struct access_rule *rule)
 {
     static const char *const names[] = {"from", "to"};
@@ -132,7 +132,7 @@ static void read_rule(const struct field *field, const struct object *policy,
     struct access_target *targets = field_take_items(&to, SOURCES_MAX, sizeof(*targets));
     struct field item = {0};
     while (sources && field_next_item(&from, &item))
-        read_source(&item, policy, &sources[rule->n_from++]);
+        read_source(&item, object, &sources[rule->n_from++]);
     item = (struct field){0};
     while (targets && field_next_item(&to, &item))
         access_target_read(&item, &targets[rule->n_to++]);
@@ -160,6 +160,6 @@ void access_policy_read(const struct field *root, struct object *object)
     struct access_rule *list = field_take_items(&rules, RULES_MAX, sizeof(*list));
     struct field item = {0};
     while (list && field_next_item(&rules, &item))
-        read_rule(&item, object, &list[policy->n_rules++]);
+        access_rule_read(&item, object, &list[policy->n_rules++]);
     policy->rules = list;
 }

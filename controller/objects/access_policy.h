@@ -40,6 +40,11 @@ struct access_policy {
     size_t n_rules;
 };
 
+/* A rule of a policy, the rule that a limit is for; names without a namespace are of the object's.
+ * Complaints go to the field's reading. */
+void access_rule_read(const struct field *field, const struct object *object,
+                      struct access_rule *rule);
+
 /* Fills what is the kind's own; `object` has been read. Complaints go to the field's reading. */
 void access_policy_read(const struct field *root, struct object *object);
 

@@ -29,9 +29,25 @@ static void read_by(const struct field *by, struct traffic_limit *limit)
     }
 }
 
-static void read_limit(const struct field *item, struct traffic_limit *limit)
+static void read_match(const struct field *field, const struct object *object,
+                       struct traffic_limit *limit)
 {
-    static const char *const names[] = {"name", "requests", "per", "burst", "by"};
+    if (!field_is_set(field))
+        return;
+    struct access_rule *rule = arena_take(field->reading->arena, sizeof(*rule));
+    if (!field_has_memory(field, rule))
+        return;
+    *rule = (struct access_rule){0};
+    access_rule_read(field, object, rule);
+    if (rule->n_from + rule->n_to == 0)
+        field_fail(field, "is empty: name `from` or `to`, or leave it out to mean all requests");
+    limit->match = rule;
+}
+
+static void read_limit(const struct field *item, const struct object *object,
+                       struct traffic_limit *limit)
+{
+    static const char *const names[] = {"name", "requests", "per", "burst", "by", "match"};
     field_allow_only(item, names, COUNT(names));
     struct field name = field_get(item, "name"), requests = field_get(item, "requests");
     struct field per = field_get(item, "per"), burst = field_get(item, "burst");
@@ -44,9 +60,11 @@ static void read_limit(const struct field *item, struct traffic_limit *limit)
     limit->per_ms = field_duration_ms(&per, 1, PER_MAX_MS);
     limit->burst = (uint32_t)field_uint(&burst, 1, REQUESTS_MAX, 0);
     read_by(&by, limit);
+    struct field match = field_get(item, "match");
+    read_match(&match, object, limit);
 }
 
-void traffic_limits_read(const struct field *list, const char *namespace, const char *name,
+void traffic_limits_read(const struct field *list, const struct object *object,
                          struct traffic_limits *limits)
 {
     size_t n = field_count_some(list);
@@ -56,13 +74,13 @@ void traffic_limits_read(const struct field *list, const char *namespace, const 
         return;
     struct arena *arena = list->reading->arena;
     struct traffic_limit *made = arena_take_array(arena, n, sizeof(*made));
-    limits->policy = arena_printf(arena, "%s/%s", namespace, name);
+    limits->policy = arena_printf(arena, "%s/%s", object->namespace, object->name);
     if (!field_has_memory(list, made) || !field_has_memory(list, limits->policy))
         return;
     memset(made, 0, n * sizeof(*made));
     struct field item = {0};
     while (field_next_item(list, &item)) {
-        read_limit(&item, &made[item.index]);
+        read_limit(&item, object, &made[item.index]);
         for (size_t i = 0; i < item.index && !list->reading->has_failed; i++)
             if (strcmp(made[i].name, made[item.index].name) == 0)
                 field_fail(&item, "the name \"%s\" is there twice", made[i].name);

@@ -5,6 +5,7 @@
 #ifndef OUTRIGGER_CONTROLLER_OBJECTS_TRAFFIC_LIMITS_H
 #define OUTRIGGER_CONTROLLER_OBJECTS_TRAFFIC_LIMITS_H
 
+#include "controller/objects/access_policy.h"
 #include "controller/objects/field.h"
 
 #define TRAFFIC_LIMITS_MAX 64
@@ -23,7 +24,8 @@ struct traffic_limit {
     uint64_t per_ms;
     uint32_t burst; /* 0: as `requests` */
     enum traffic_limit_by by;
-    const char *header; /* in lower case; "" unless by header */
+    const char *header;              /* in lower case; "" unless by header */
+    const struct access_rule *match; /* the requests that it is for; NULL: all */
 };
 
 struct traffic_limits {
@@ -32,8 +34,8 @@ struct traffic_limits {
     const char *policy; /* namespace/name */
 };
 
-/* `list` may be absent. Complaints go to the field's reading. */
-void traffic_limits_read(const struct field *list, const char *namespace, const char *name,
+/* Of the policy `object`. `list` may be absent. Complaints go to the field's reading. */
+void traffic_limits_read(const struct field *list, const struct object *object,
                          struct traffic_limits *limits);
 
 #endif

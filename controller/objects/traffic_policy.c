@@ -77,7 +77,7 @@ static void read_inbound(const struct field *inbound, const struct object *objec
     struct field access = field_get(inbound, "defaultAccess");
     struct field limits = field_get(inbound, "rateLimits");
     read_mtls(&mtls, workload);
-    traffic_limits_read(&limits, object->namespace, object->name, &workload->limits);
+    traffic_limits_read(&limits, object, &workload->limits);
     struct field jwt = field_get(inbound, "jwt");
     traffic_jwt_read(&jwt, object->namespace, object->name, &workload->jwt);
     workload->max_connections = read_connections(inbound);

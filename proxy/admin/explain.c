@@ -111,6 +111,16 @@ static void explain_request_authenticate(struct explanation *explanation)
     json_decref(result.claims);
 }
 
+static struct access_request explain_asked(const struct explanation *explanation)
+{
+    const struct explain_request *request = explanation->request;
+    return (struct access_request){.identity = request->identity,
+                                   .source = request->source,
+                                   .port = addr_port(&request->destination),
+                                   .head = request->head,
+                                   .path = explanation->path.path};
+}
+
 static void explain_request_authorize(struct explanation *explanation)
 {
     const struct explain_request *request = explanation->request;
@@ -129,11 +139,7 @@ static void explain_request_authorize(struct explanation *explanation)
         explanation->verdict = "the connection is closed: plaintext_refused";
         return;
     }
-    const struct access_request asked = {.identity = request->identity,
-                                         .source = request->source,
-                                         .port = port,
-                                         .head = request->head,
-                                         .path = explanation->path.path};
+    const struct access_request asked = explain_asked(explanation);
     struct access_verdict verdict = access_check(workload->access, &asked);
     say(explanation, "%s by %s%s%s", verdict.is_allowed ? "allowed" : "refused",
         access_why_name(verdict.why), verdict.policy ? ": AccessPolicy " : "",
@@ -150,8 +156,14 @@ static void explain_request_limit(struct explanation *explanation)
     const struct workload *workload = explanation->snapshot->workload;
     if (!explanation->request->is_inbound)
         return;
+    const struct access_request asked = explain_asked(explanation);
     for (size_t i = 0; i < workload->rate_limits.n; i++) {
         const struct rate_limit *limit = &workload->rate_limits.list[i];
+        if (!rate_limit_is_for(limit, &asked)) {
+            say(explanation, "TrafficPolicy %s, rate limit \"%s\": not for such a request",
+                limit->policy, limit->name);
+            continue;
+        }
         say(explanation,
             "TrafficPolicy %s, rate limit \"%s\": %u in %llu ms, %u at once, by %s%s%s: beyond, "
             "429",

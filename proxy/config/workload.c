@@ -194,7 +194,10 @@ static void workload_set_paths(struct workload *workload, const Outrigger__V1__M
 {
     const Outrigger__V1__PathRules *rules = mesh ? mesh->path_rules : NULL;
     workload->inbound_paths =
-        workload_paths(rules, access_reads_paths(workload->access) ? SLASHES_REJECT : SLASHES_KEEP);
+        workload_paths(rules, access_reads_paths(workload->access) ||
+                                      rate_limits_read_paths(&workload->rate_limits)
+                                  ? SLASHES_REJECT
+                                  : SLASHES_KEEP);
     workload->outbound_paths = workload_paths(rules, SLASHES_KEEP);
 }
 

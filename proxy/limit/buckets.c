@@ -77,15 +77,34 @@ static struct bucket *take_over(struct buckets *buckets, struct bucket *set, uin
     return least;
 }
 
+/* 0 is a bucket's that nobody has. */
+static uint64_t hash_of(struct slice key)
+{
+    uint64_t hash = map_hash(key);
+    return hash ? hash : 1;
+}
+
+static struct bucket *set_of(struct buckets *buckets, uint64_t hash)
+{
+    return &buckets->list[(hash & (buckets->n_sets - 1)) * WAYS];
+}
+
+void buckets_give(struct buckets *buckets, struct slice key, struct gcra_rate rate)
+{
+    uint64_t hash = hash_of(key);
+    struct bucket *bucket =
+        buckets->n_sets == 0 ? &buckets->list[0] : find(set_of(buckets, hash), hash);
+    if (bucket)
+        gcra_give(&bucket->arrival, rate);
+}
+
 bool buckets_take(struct buckets *buckets, struct slice key, struct gcra_rate rate, uint64_t now_ns,
                   uint64_t *wait_ns)
 {
     if (buckets->n_sets == 0)
         return gcra_take(&buckets->list[0].arrival, rate, now_ns, wait_ns);
-    uint64_t hash = map_hash(key);
-    if (hash == 0)
-        hash = 1;
-    struct bucket *set = &buckets->list[(hash & (buckets->n_sets - 1)) * WAYS];
+    uint64_t hash = hash_of(key);
+    struct bucket *set = set_of(buckets, hash);
     struct bucket *bucket = find(set, hash);
     if (!bucket)
         bucket = take_over(buckets, set, hash, now_ns);

@@ -25,6 +25,9 @@ void buckets_drop(struct buckets *buckets); /* NULL is allowed */
 bool buckets_take(struct buckets *buckets, struct slice key, struct gcra_rate rate, uint64_t now_ns,
                   uint64_t *wait_ns) MUST_USE;
 
+/* gcra_give() to the key's bucket. Nothing where it has been taken over meanwhile. */
+void buckets_give(struct buckets *buckets, struct slice key, struct gcra_rate rate);
+
 size_t buckets_n(const struct buckets *buckets);
 /* How often a key had to share. */
 uint64_t buckets_shared(const struct buckets *buckets);

@@ -24,3 +24,8 @@ bool gcra_take(_Atomic uint64_t *bucket, struct gcra_rate rate, uint64_t now_ns,
                                                     memory_order_relaxed));
     return true;
 }
+
+void gcra_give(_Atomic uint64_t *bucket, struct gcra_rate rate)
+{
+    atomic_fetch_sub_explicit(bucket, rate.interval_ns, memory_order_relaxed);
+}

@@ -23,5 +23,7 @@ struct gcra_rate gcra_rate_of(uint64_t requests, uint64_t per_ns, uint64_t burst
 /* Takes one. False: none is left, and *wait_ns is how long until there is one. */
 bool gcra_take(_Atomic uint64_t *bucket, struct gcra_rate rate, uint64_t now_ns,
                uint64_t *wait_ns) MUST_USE;
+/* Takes back what a gcra_take() took that was allowed. */
+void gcra_give(_Atomic uint64_t *bucket, struct gcra_rate rate);
 
 #endif

@@ -23,13 +23,35 @@ static bool limit_set_by(struct rate_limit *limit, const Outrigger__V1__RateLimi
            err_prefix(err, "header");
 }
 
+/* The rule as an AccessPolicy that allows what it matches, and nothing else is. */
+static bool limit_set_match(struct rate_limit *limit, Outrigger__V1__AccessRule *rule,
+                            struct err *err)
+{
+    if (!rule)
+        return true;
+    Outrigger__V1__AccessPolicy policy = OUTRIGGER__V1__ACCESS_POLICY__INIT, *one = &policy;
+    policy.name = limit->name;
+    policy.action = OUTRIGGER__V1__ACCESS_ACTION__ALLOW;
+    policy.rules = &rule;
+    policy.n_rules = 1;
+    limit->match = access_build(&one, 1, ACCESS_DEFAULT_DENY, err);
+    if (!limit->match)
+        return err_prefix(err, "match");
+    size_t len = protobuf_c_message_get_packed_size(&rule->base);
+    uint8_t *bytes = malloc(len ? len : 1);
+    if (!bytes)
+        return err_set(err, "match: out of memory");
+    limit->match_bytes = slice_of((char *)bytes, protobuf_c_message_pack(&rule->base, bytes));
+    return true;
+}
+
 static bool limit_fill(struct rate_limit *limit, const Outrigger__V1__RateLimit *message,
                        struct err *err)
 {
     if (!(limit->name = wire_text(message->name, "name", err)) ||
         !(limit->policy = wire_text(message->policy, "policy", err)) ||
         !(limit->header = wire_text(message->header, "header", err)) ||
-        !limit_set_by(limit, message, err))
+        !limit_set_by(limit, message, err) || !limit_set_match(limit, message->match, err))
         return false;
     if (message->requests < 1 || message->requests > REQUESTS_MAX)
         return err_set(err, "requests: %u is not within 1-%u", message->requests, REQUESTS_MAX);
@@ -70,6 +92,8 @@ void rate_limits_fini(struct rate_limits *limits)
         free(limits->list[i].name);
         free(limits->list[i].policy);
         free(limits->list[i].header);
+        access_free(limits->list[i].match);
+        free((char *)(uintptr_t)limits->list[i].match_bytes.ptr);
         buckets_drop(limits->list[i].buckets);
     }
     free(limits->list);
@@ -80,7 +104,8 @@ static bool is_same(const struct rate_limit *a, const struct rate_limit *b)
 {
     return a->requests == b->requests && a->burst == b->burst && a->per_ms == b->per_ms &&
            a->by == b->by && strcmp(a->header, b->header) == 0 && strcmp(a->name, b->name) == 0 &&
-           strcmp(a->policy, b->policy) == 0;
+           strcmp(a->policy, b->policy) == 0 && !a->match == !b->match &&
+           slice_eq(a->match_bytes, b->match_bytes);
 }
 
 void rate_limits_inherit(struct rate_limits *limits, const struct rate_limits *old)
@@ -101,14 +126,40 @@ static struct slice key_of(const struct rate_limit *limit, const struct rate_lim
     case LIMIT_BY_WORKLOAD:
         break;
     case LIMIT_BY_IDENTITY:
-        return request->identity;
+        return request->asked.identity;
     case LIMIT_BY_SOURCE:
         return request->source;
     case LIMIT_BY_HEADER:
-        field = head_find_name(request->head, slice_str(limit->header));
+        field = head_find_name(request->asked.head, slice_str(limit->header));
         return field ? field->value : slice_of(NULL, 0);
     }
     return slice_of(NULL, 0);
+}
+
+bool rate_limit_is_for(const struct rate_limit *limit, const struct access_request *asked)
+{
+    if (!limit->match)
+        return true;
+    struct access_verdict verdict = access_check(limit->match, asked);
+    return verdict.is_allowed || verdict.why == ACCESS_NOT_UNDERSTOOD;
+}
+
+bool rate_limits_read_paths(const struct rate_limits *limits)
+{
+    for (size_t i = 0; i < limits->n; i++)
+        if (limits->list[i].match && access_reads_paths(limits->list[i].match))
+            return true;
+    return false;
+}
+
+static void give_back(const struct rate_limits *limits, size_t n,
+                      const struct rate_limit_request *request)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct rate_limit *limit = &limits->list[i];
+        if (rate_limit_is_for(limit, &request->asked))
+            buckets_give(limit->buckets, key_of(limit, request), limit->rate);
+    }
 }
 
 const struct rate_limit *rate_limits_take(const struct rate_limits *limits,
@@ -117,8 +168,11 @@ const struct rate_limit *rate_limits_take(const struct rate_limits *limits,
 {
     for (size_t i = 0; i < limits->n; i++) {
         const struct rate_limit *limit = &limits->list[i];
-        if (!buckets_take(limit->buckets, key_of(limit, request), limit->rate, now_ns, wait_ns))
+        if (rate_limit_is_for(limit, &request->asked) &&
+            !buckets_take(limit->buckets, key_of(limit, request), limit->rate, now_ns, wait_ns)) {
+            give_back(limits, i, request);
             return limit;
+        }
     }
     return NULL;
 }

@@ -9,6 +9,7 @@
 #include "common/http/head.h"
 #include "proto/resources.pb-c.h"
 #include "proxy/limit/buckets.h"
+#include "proxy/policy/access.h"
 
 #define RATE_LIMITS_MAX      64
 #define RATE_LIMITS_MAX_KEYS 4096 /* that are told apart by one limit at once */
@@ -21,7 +22,9 @@ struct rate_limit {
     uint32_t requests, burst;
     uint64_t per_ms;
     enum rate_limit_by by;
-    char *header; /* in lower case; "" */
+    char *header;                  /* in lower case; "" */
+    struct access_policies *match; /* one Allow, of the requests that it is for; NULL: all */
+    struct slice match_bytes;      /* as it was told, to compare; malloc'd */
     struct gcra_rate rate;
     struct buckets *buckets; /* held */
 };
@@ -40,14 +43,19 @@ void rate_limits_fini(struct rate_limits *limits);
 void rate_limits_inherit(struct rate_limits *limits, const struct rate_limits *old);
 
 struct rate_limit_request {
-    struct slice identity, source; /* SPIFFE ID or empty; IP address as text */
-    const struct head *head;
+    struct slice source; /* IP address as text */
+    struct access_request asked;
 };
 
+/* Whether the limit is for such a request. What is not understood of its `match` is so. */
+bool rate_limit_is_for(const struct rate_limit *limit, const struct access_request *asked);
+/* Whether some limit looks at paths or gRPC methods. */
+bool rate_limits_read_paths(const struct rate_limits *limits);
+
 /*
- * Asks all in order, and stops at the first that refuses: that one is returned, and *wait_ns is how
- * long until it would not. NULL: all allow it. A request without the header, or without an
- * identity, shares the bucket of all such.
+ * Asks all that are for it in order, and stops at the first that refuses: that one is returned, and
+ * *wait_ns is how long until it would not; what the others have given is taken back. NULL: all
+ * allow it. A request without the header, or without an identity, shares the bucket of all such.
  */
 const struct rate_limit *rate_limits_take(const struct rate_limits *limits,
                                           const struct rate_limit_request *request, uint64_t now_ns,

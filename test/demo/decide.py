@@ -1,7 +1,10 @@
 """What a mesh decides about requests: a canary by weights, a limit, retries, endpoints that are left out."""
 import collections
+import json
+import time
 
 from mesh import Talk, wait_until
+from mesh.tokens import ISSUER, Ed25519, token
 from story import count, did, expect, quote_event, until
 
 CALLS = 300
@@ -38,7 +41,7 @@ class Decide:
         route = self.weigh(first, second)
         wait_until(lambda: self.weights() == [first, second], "web's proxy to have the weights")
         begun = load.done()
-        wait_until(lambda: load.done() >= begun + 8, "the calls that were open to be over")
+        wait_until(lambda: load.done() >= begun + 100, "the calls that were open to be over")
         before, begun = load.answers(), load.done()
         wait_until(lambda: load.done() >= begun + CALLS, "calls to go on")
         seen = load.answers() - before
@@ -84,6 +87,36 @@ class Decide:
         quote_event(event, "path", "status", "reason", "policy", "error", "source_identity")
         self.mesh.manifests.remove(policy)
         wait_until(lambda: self.stage.get(self.web, "/orders").status == 200, "the limit to be gone")
+
+    # -- tokens of users ------------------------------------------------------------------------
+
+    def show(self, shown=None, path="/orders"):
+        return self.stage.get(self.web, path,
+                              headers={"Authorization": f"Bearer {shown}"} if shown else {})
+
+    def tokens(self):
+        key = Ed25519()
+        policy = self.traffic_policy("tokens", selector={"matchLabels": {"app": "api"}}, inbound={"jwt": {
+            "required": True, "providers": [{"name": "shop", "issuer": ISSUER, "audiences": ["api"],
+                                             "jwks": json.dumps({"keys": [key.jwk()]})}]}})
+        wait_until(lambda: all(pod.proxy.admin("/policies").json()["jwt"] for pod in self.stage.apis),
+                   "the policy to hold")
+        good, old = token(key), token(key, exp=int(time.time()) - 3600)
+        answers = [self.show(shown) for shown in (good, None, old, token(Ed25519()))]
+        expect([answer.status for answer in answers] == [200, 401, 401, 401], "only the good token is let in")
+        did("a TrafficPolicy: requests to api must show a token of the shop's; web shows a good one, none, "
+            "one that has expired, and one that somebody else signed",
+            ", ".join(str(answer.status) for answer in answers) +
+            f"; the client is told {answers[-1].headers['www-authenticate']}, the log why:")
+        for pod in self.stage.apis:
+            for event in pod.proxy.events("request", reason="jwt_invalid"):
+                quote_event(event, "path", "status", "reason", "policy", "error")
+        told = self.stage.apis[0].proxy.admin("/explain?direction=inbound&destination=8080&path=/orders"
+                                              f"&header=Authorization:Bearer%20{old}").json()
+        did("ask /explain of api's proxy what the old one is worth", told["verdict"],
+            *(step["says"] for step in told["steps"] if step["step"] == "authenticate"))
+        self.mesh.manifests.remove(policy)
+        wait_until(lambda: self.show().status == 200, "the policy to be gone")
 
     # -- an endpoint that fails -----------------------------------------------------------------
 

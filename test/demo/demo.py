@@ -52,6 +52,7 @@ class Demo:
                              ("Who may ask what", calls.authorize),
                              ("A canary", decide.canary),
                              ("A rate limit", decide.limit),
+                             ("Tokens of users", decide.tokens),
                              ("An endpoint that fails", decide.be_resilient),
                              ("Live requests", watch.tap),
                              ("One trace through both proxies", watch.trace),

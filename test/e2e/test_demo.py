@@ -44,6 +44,10 @@ CLAIMS = {
     "A rate limit": [
         r"-> 40 were let through, 60 got 429 with retry-after: \d+", r"admin, .* still answered with 200",
         r"status=429 reason=rate_limited policy=demo/limits error=each-caller"],
+    "Tokens of users": [
+        r"-> 200, 401, 401, 401; the client is told Bearer error=\"invalid_token\"",
+        r"reason=jwt_invalid policy=demo/tokens error=\"?token: has expired",
+        r"-> 401 jwt_invalid\n +-> refused for TrafficPolicy demo/tokens: token: has expired"],
     "An endpoint that fails": [
         r"web asks 100 times\n +-> [1-9]\d* failed\n", r"-> 0 failed, [1-9]\d* were tried again\n",
         r"-> 0 failed and none was tried again", r"event=endpoint_ejected .*pod=demo/flaky-bad why=consecutive_5xx"],

@@ -1,4 +1,6 @@
 """How often pods let themselves be asked, and what is told to who asks more often."""
+import json
+
 import pytest
 
 from mesh import IS_SANITIZED, Mesh, Talk, ask, wait_until, web_and_api
@@ -67,7 +69,7 @@ def test_all_of_several_must_allow(pods):
     limit(mesh, api, {"name": "all", "requests": 1, "per": "1h", "burst": 4},
           {"name": "each", "requests": 1, "per": "1h", "burst": 3, "by": {"kind": "Identity"}})
     assert statuses(web, service, 4) == [200] * 3 + [429]
-    assert statuses(ops, service, 2) == [429, 429], "the refused one took of the first as well"
+    assert statuses(ops, service, 2) == [200, 429], "the refused one took nothing of the first"
 
 
 def test_who_waits_as_told_is_let_through(pods):
@@ -108,3 +110,30 @@ def test_ten_thousand_names_take_no_more_memory(pods):
         assert grown < 2 << 20, grown
     [shown] = api.proxy.admin("/policies").json()["rate_limits"]
     assert shown["buckets"] == 4096 and shown["shared"] > 0
+
+
+def test_a_limit_is_for_what_it_matches(pods):
+    mesh, web, ops, api, service = pods
+    limit(mesh, api, {"name": "reports", "requests": 1, "per": "1h", "burst": 2,
+                      "match": {"from": [{"serviceAccounts": ["web"]}],
+                                "to": [{"paths": ["/reports/*"], "methods": ["GET"]}]}})
+
+    def asked(source, path, **options):
+        return ask(source, service.ipv4, 80, path, **options).status
+
+    assert [asked(web, "/reports/a") for _ in range(4)] == [200, 200, 429, 429]
+    assert asked(web, "/other") == 200 and asked(web, "/reports/a", method="POST") == 200
+    assert asked(ops, "/reports/a") == 200
+    assert asked(web, "/x/../reports/b") == 429, "by the path that the application sees"
+    assert asked(web, "/reports%2fa") == 400, "nobody is to see another path than the limit"
+    told = json.dumps(api.proxy.admin("/explain?direction=inbound&destination=8080&path=/other").json())
+    assert "not for such a request" in told
+
+
+def test_who_is_refused_takes_nothing_from_the_other_limits(pods):
+    mesh, web, _, api, service = pods
+    limit(mesh, api, {"name": "all", "requests": 1, "per": "1h", "burst": 5},
+          {"name": "each", "requests": 1, "per": "1h", "burst": 2, "by": {"kind": "Header", "header": "x-user"}})
+    assert statuses(web, service, 20, headers={"x-user": "a"}) == [200] * 2 + [429] * 18
+    assert statuses(web, service, 3, headers={"x-user": "b"}) == [200] * 2 + [429]
+    assert statuses(web, service, 2, headers={"x-user": "c"}) == [200, 429]

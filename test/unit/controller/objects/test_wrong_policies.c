@@ -252,6 +252,13 @@ static const struct wrong traffic_policies[] = {
      "x.yaml:7: spec.inbound: cannot stand beside targetRefs: write two policies"},
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n  service: {timeout: 1s}\n",
      "x.yaml:6: spec.service.timeout: there is no such field"},
+    {TRAFFIC "  inbound: {rateLimits: [{name: a, requests: 1, per: 1s, match: {}}]}\n",
+     "x.yaml:5: spec.inbound.rateLimits[0].match: is empty: name `from` or `to`, or leave it out "
+     "to mean all requests"},
+    {TRAFFIC
+     "  inbound: {rateLimits: [{name: a, requests: 1, per: 1s, match: {to: [{path: /a}]}}]}\n",
+     "x.yaml:5: spec.inbound.rateLimits[0].match.to[0].path: there is no such field; did you mean "
+     "\"paths\"?"},
     {TRAFFIC "  inbound: {jwt: {required: true}}\n",
      "x.yaml:5: spec.inbound.jwt.providers: is missing"},
     {TRAFFIC "  inbound: {jwt: {providers: [{name: a, issuer: b}]}}\n",
