@@ -252,6 +252,27 @@ static bool is_one_too_many(const struct tunnel *tunnel)
            workspace->shared->inbound > max_inbound;
 }
 
+/* Connections to the pod come faster than its policy allows. */
+static bool is_too_fast(struct tunnel *tunnel)
+{
+    const struct workload *workload = tunnel->workload;
+    if (tunnel->direction != DIRECTION_INBOUND || !workload || workload->connection_rates.n == 0)
+        return false;
+    struct ip source = addr_ip(&tunnel->source);
+    char text[IP_TEXT_BYTES];
+    uint64_t wait_ns;
+    const struct rate_limit_request asked = {.source = slice_str(ip_format(&source, text))};
+    const struct rate_limit *limit =
+        rate_limits_take(&workload->connection_rates, &asked, clock_now_ns(), &wait_ns);
+    if (!limit)
+        return false;
+    telemetry_add(tunnel->workspace->telemetry, COUNTER_CONNECTIONS_RATE_LIMITED, 1);
+    tunnel->policy = limit->policy;
+    tunnel->policy_why = "connection_rate";
+    tunnel_set_detail(tunnel, limit->name);
+    return true;
+}
+
 bool tunnel_find_destination(struct tunnel *tunnel, enum reason *reason)
 {
     const struct worker_settings *settings = tunnel->workspace->settings;
@@ -268,7 +289,10 @@ bool tunnel_find_destination(struct tunnel *tunnel, enum reason *reason)
         return false;
     }
     *reason = REASON_LIMIT_CONNECTIONS;
-    return !is_one_too_many(tunnel);
+    if (is_one_too_many(tunnel))
+        return false;
+    *reason = REASON_LIMIT_CONNECTION_RATE;
+    return !is_too_fast(tunnel);
 }
 
 const struct sockaddr_any *tunnel_upstream(const struct tunnel *tunnel)

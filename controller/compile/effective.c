@@ -104,6 +104,8 @@ static void merge_levels(const struct levels *levels, struct effective *effectiv
     FIRST_SET(merge_slashes);
     for (size_t i = 0; i < levels->n && merged.limits.n == 0; i++)
         merged.limits = levels->list[i]->limits;
+    for (size_t i = 0; i < levels->n && merged.connection_rates.n == 0; i++)
+        merged.connection_rates = levels->list[i]->connection_rates;
     for (size_t i = 0; i < levels->n && !merged.jwt.policy; i++)
         merged.jwt = levels->list[i]->jwt;
     effective->mtls_mode = merged.mtls_mode ? merged.mtls_mode : MTLS_PERMISSIVE;
@@ -116,6 +118,7 @@ static void merge_levels(const struct levels *levels, struct effective *effectiv
     effective->egress_mode = merged.egress_mode ? merged.egress_mode : EGRESS_ALLOW_ANY;
     effective->access_log = merged.access_log == TOGGLE_ON;
     effective->limits = merged.limits;
+    effective->connection_rates = merged.connection_rates;
     effective->jwt = merged.jwt;
     effective->escaped_slashes = merged.escaped_slashes;
     effective->merge_slashes = merged.merge_slashes == TOGGLE_ON;

@@ -31,6 +31,7 @@ struct effective {
     enum escaped_slashes escaped_slashes; /* UNSET: it depends (proto/resources.proto) */
     bool merge_slashes;
     struct traffic_limits limits;
+    struct traffic_limits connection_rates;
     struct traffic_jwt jwt;
     struct port_ranges opaque_ports;
     struct port_ranges skip_inbound_ports;

@@ -62,12 +62,12 @@ static void fill_limits(struct compile *compile, const struct effective *effecti
     workload->inbound->connect_timeout_ms = effective->connect_timeout_ms;
 }
 
-static void fill_rate_limits(struct compile *compile, const struct traffic_limits *limits,
-                             Outrigger__V1__Workload *workload)
+static Outrigger__V1__RateLimit **make_limits(struct compile *compile,
+                                              const struct traffic_limits *limits)
 {
     Outrigger__V1__RateLimit *all = compile_take(compile, limits->n, sizeof(*all));
-    workload->rate_limits = compile_take(compile, limits->n, sizeof(*workload->rate_limits));
-    for (size_t i = 0; all && workload->rate_limits && i < limits->n; i++) {
+    Outrigger__V1__RateLimit **list = compile_take(compile, limits->n, sizeof(*list));
+    for (size_t i = 0; all && list && i < limits->n; i++) {
         const struct traffic_limit *limit = &limits->list[i];
         outrigger__v1__rate_limit__init(&all[i]);
         all[i].name = compile_text(compile, "%s", limit->name);
@@ -79,8 +79,18 @@ static void fill_rate_limits(struct compile *compile, const struct traffic_limit
         all[i].header = compile_text(compile, "%s", limit->header);
         if (limit->match)
             all[i].match = access_compile_rule(compile, limit->match);
-        workload->rate_limits[workload->n_rate_limits++] = &all[i];
+        list[i] = &all[i];
     }
+    return all ? list : NULL;
+}
+
+static void fill_rates(struct compile *compile, const struct effective *effective,
+                       Outrigger__V1__Workload *workload)
+{
+    workload->rate_limits = make_limits(compile, &effective->limits);
+    workload->n_rate_limits = workload->rate_limits ? effective->limits.n : 0;
+    workload->connection_rates = make_limits(compile, &effective->connection_rates);
+    workload->n_connection_rates = workload->connection_rates ? effective->connection_rates.n : 0;
 }
 
 static void fill_mesh(struct compile *compile, const struct effective *effective,
@@ -127,7 +137,7 @@ ProtobufCMessage *workload_compile(struct compile *compile, struct slice name,
     fill_addresses(compile, *pod, workload);
     fill_ports(compile, effective, workload);
     fill_limits(compile, effective, workload);
-    fill_rate_limits(compile, &effective->limits, workload);
+    fill_rates(compile, effective, workload);
     compile_jwt(compile, &effective->jwt, workload);
     fill_mesh(compile, effective, workload);
     access_fill(compile, *pod, workload);

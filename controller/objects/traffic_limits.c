@@ -44,28 +44,51 @@ static void read_match(const struct field *field, const struct object *object,
     limit->match = rule;
 }
 
+/* A rate, of `what`. */
+static void read_rate(const struct field *item, const char *what, struct traffic_limit *limit)
+{
+    struct field name = field_get(item, "name"), count = field_get(item, what);
+    struct field per = field_get(item, "per"), burst = field_get(item, "burst");
+    field_require(&name);
+    field_require(&count);
+    field_require(&per);
+    limit->name = field_label_name(&name);
+    limit->requests = (uint32_t)field_uint(&count, 1, REQUESTS_MAX, 1);
+    limit->per_ms = field_duration_ms(&per, 1, PER_MAX_MS);
+    limit->burst = (uint32_t)field_uint(&burst, 1, REQUESTS_MAX, 0);
+}
+
+static void read_connection_rate(const struct field *item, const struct object *object,
+                                 struct traffic_limit *limit)
+{
+    static const char *const names[] = {"name", "connections", "per", "burst", "by"};
+    static const char *const kinds[] = {"Workload", "Source"};
+    (void)object;
+    field_allow_only(item, names, COUNT(names));
+    read_rate(item, "connections", limit);
+    struct field by = field_get(item, "by");
+    limit->header = "";
+    limit->by =
+        field_choice(&by, kinds, COUNT(kinds)) == 1 ? TRAFFIC_BY_SOURCE : TRAFFIC_BY_WORKLOAD;
+}
+
 static void read_limit(const struct field *item, const struct object *object,
                        struct traffic_limit *limit)
 {
     static const char *const names[] = {"name", "requests", "per", "burst", "by", "match"};
     field_allow_only(item, names, COUNT(names));
-    struct field name = field_get(item, "name"), requests = field_get(item, "requests");
-    struct field per = field_get(item, "per"), burst = field_get(item, "burst");
+    read_rate(item, "requests", limit);
     struct field by = field_get(item, "by");
-    field_require(&name);
-    field_require(&requests);
-    field_require(&per);
-    limit->name = field_label_name(&name);
-    limit->requests = (uint32_t)field_uint(&requests, 1, REQUESTS_MAX, 1);
-    limit->per_ms = field_duration_ms(&per, 1, PER_MAX_MS);
-    limit->burst = (uint32_t)field_uint(&burst, 1, REQUESTS_MAX, 0);
     read_by(&by, limit);
     struct field match = field_get(item, "match");
     read_match(&match, object, limit);
 }
 
-void traffic_limits_read(const struct field *list, const struct object *object,
-                         struct traffic_limits *limits)
+typedef void read_item(const struct field *item, const struct object *object,
+                       struct traffic_limit *limit);
+
+static void read_list(const struct field *list, const struct object *object, read_item *read,
+                      struct traffic_limits *limits)
 {
     size_t n = field_count_some(list);
     if (n > TRAFFIC_LIMITS_MAX)
@@ -80,11 +103,23 @@ void traffic_limits_read(const struct field *list, const struct object *object,
     memset(made, 0, n * sizeof(*made));
     struct field item = {0};
     while (field_next_item(list, &item)) {
-        read_limit(&item, object, &made[item.index]);
+        read(&item, object, &made[item.index]);
         for (size_t i = 0; i < item.index && !list->reading->has_failed; i++)
             if (strcmp(made[i].name, made[item.index].name) == 0)
                 field_fail(&item, "the name \"%s\" is there twice", made[i].name);
     }
     limits->list = made;
     limits->n = n;
+}
+
+void traffic_limits_read(const struct field *list, const struct object *object,
+                         struct traffic_limits *limits)
+{
+    read_list(list, object, read_limit, limits);
+}
+
+void traffic_connection_rates_read(const struct field *list, const struct object *object,
+                                   struct traffic_limits *limits)
+{
+    read_list(list, object, read_connection_rate, limits);
 }

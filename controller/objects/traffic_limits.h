@@ -34,6 +34,10 @@ struct traffic_limits {
     const char *policy; /* namespace/name */
 };
 
+/* The same of `connectionRates`: of new connections, by workload or source. */
+void traffic_connection_rates_read(const struct field *list, const struct object *object,
+                                   struct traffic_limits *limits);
+
 /* Of the policy `object`. `list` may be absent. Complaints go to the field's reading. */
 void traffic_limits_read(const struct field *list, const struct object *object,
                          struct traffic_limits *limits);

@@ -69,8 +69,8 @@ static void read_inbound(const struct field *inbound, const struct object *objec
                          struct traffic_workload *workload)
 {
     static const char *const names[] = {
-        "mtls",          "maxConnections", "idleTimeout", "connectTimeout",
-        "defaultAccess", "rateLimits",     "jwt"};
+        "mtls",          "maxConnections", "idleTimeout",     "connectTimeout",
+        "defaultAccess", "rateLimits",     "connectionRates", "jwt"};
     static const char *const accesses[] = {"Allow", "Deny", "Audit"};
     field_allow_only(inbound, names, COUNT(names));
     struct field mtls = field_get(inbound, "mtls");
@@ -78,6 +78,8 @@ static void read_inbound(const struct field *inbound, const struct object *objec
     struct field limits = field_get(inbound, "rateLimits");
     read_mtls(&mtls, workload);
     traffic_limits_read(&limits, object, &workload->limits);
+    struct field rates = field_get(inbound, "connectionRates");
+    traffic_connection_rates_read(&rates, object, &workload->connection_rates);
     struct field jwt = field_get(inbound, "jwt");
     traffic_jwt_read(&jwt, object->namespace, object->name, &workload->jwt);
     workload->max_connections = read_connections(inbound);

@@ -44,7 +44,9 @@ struct traffic_workload {
     enum toggle access_log;
     enum escaped_slashes escaped_slashes;
     enum toggle merge_slashes;
-    struct traffic_limits limits; /* this and the next: of the most specific policy that has any */
+    struct traffic_limits
+        limits; /* this and the next two: of the most specific policy that has any */
+    struct traffic_limits connection_rates;
     struct traffic_jwt jwt;
 };
 

@@ -15,11 +15,11 @@ static json_t *ports_json(const struct workload *workload)
     return ports;
 }
 
-static json_t *limits_json(const struct workload *workload)
+static json_t *limits_json(const struct rate_limits *limits)
 {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < workload->rate_limits.n; i++) {
-        const struct rate_limit *limit = &workload->rate_limits.list[i];
+    for (size_t i = 0; list && i < limits->n; i++) {
+        const struct rate_limit *limit = &limits->list[i];
         json_array_append_new(
             list, json_pack("{s:s,s:s,s:I,s:I,s:I,s:s,s:s,s:I,s:I}", "name", limit->name, "policy",
                             limit->policy, "requests", (json_int_t)limit->requests, "per_ms",
@@ -59,9 +59,10 @@ void page_policies(struct admin_request *request, void *context)
                          "the controller has not told the inbound policy yet; all is refused");
         return;
     }
-    admin_reply_json(request,
-                     json_pack("{s:s,s:o,s:o,s:o,s:o}", "mtls_mode",
-                               mtls_mode_name(workload->mtls_mode), "ports", ports_json(workload),
-                               "access", access_describe(workload->access), "rate_limits",
-                               limits_json(workload), "jwt", jwt_json(&workload->jwt)));
+    admin_reply_json(
+        request,
+        json_pack("{s:s,s:o,s:o,s:o,s:o,s:o}", "mtls_mode", mtls_mode_name(workload->mtls_mode),
+                  "ports", ports_json(workload), "access", access_describe(workload->access),
+                  "rate_limits", limits_json(&workload->rate_limits), "connection_rates",
+                  limits_json(&workload->connection_rates), "jwt", jwt_json(&workload->jwt)));
 }

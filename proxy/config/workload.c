@@ -233,7 +233,9 @@ static bool workload_fill(struct workload *workload, const Outrigger__V1__Worklo
         !workload_set_ports(workload, message, err) ||
         !workload_set_limits(workload, message->inbound, err) ||
         !rate_limits_build(&workload->rate_limits, message->rate_limits, message->n_rate_limits,
-                           err) ||
+                           "rate_limits", err) ||
+        !connection_rates_build(&workload->connection_rates, message->connection_rates,
+                                message->n_connection_rates, err) ||
         !jwt_rules_build(&workload->jwt, message->jwt, err) ||
         !workload_set_mesh(workload, message->mesh, err))
         return false;
@@ -295,6 +297,7 @@ void workload_drop(struct workload *workload)
     free(workload->ports);
     access_free(workload->access);
     rate_limits_fini(&workload->rate_limits);
+    rate_limits_fini(&workload->connection_rates);
     jwt_rules_fini(&workload->jwt);
     free(workload);
 }

@@ -62,7 +62,8 @@ struct workload {
     uint64_t discovery_timeout_ms;
     enum egress_mode egress_mode;
     bool access_log;
-    struct rate_limits rate_limits; /* inbound, as is the next */
+    struct rate_limits rate_limits; /* inbound, as are the next */
+    struct rate_limits connection_rates;
     struct jwt_rules jwt;
     struct path_rules inbound_paths;
     struct path_rules outbound_paths;

@@ -168,6 +168,12 @@ static void resources_set_service(struct resources *resources, struct followed *
     service_drop(old);
 }
 
+static void inherit_limits(struct workload *workload, const struct workload *old)
+{
+    rate_limits_inherit(&workload->rate_limits, &old->rate_limits);
+    rate_limits_inherit(&workload->connection_rates, &old->connection_rates);
+}
+
 static bool resources_take_workload(struct resources *resources, struct slice bytes,
                                     const char *version, struct err *err)
 {
@@ -183,7 +189,7 @@ static bool resources_take_workload(struct resources *resources, struct slice by
         return false;
     }
     if (resources->workload)
-        rate_limits_inherit(&workload->rate_limits, &resources->workload->rate_limits);
+        inherit_limits(workload, resources->workload);
     workload_drop(resources->workload);
     resources->workload = workload;
     resources->workload_is_gone = false;

@@ -69,20 +69,35 @@ static bool limit_fill(struct rate_limit *limit, const Outrigger__V1__RateLimit 
 }
 
 bool rate_limits_build(struct rate_limits *limits, Outrigger__V1__RateLimit *const *messages,
-                       size_t n, struct err *err)
+                       size_t n, const char *field, struct err *err)
 {
-    if (!wire_at_most(n, RATE_LIMITS_MAX, "rate_limits: their number", err))
-        return false;
+    if (n > RATE_LIMITS_MAX)
+        return err_set(err, "%s: %zu, at most %d are taken", field, n, RATE_LIMITS_MAX);
     if (n == 0)
         return true;
     limits->list = calloc(n, sizeof(*limits->list));
     if (!limits->list)
-        return err_set(err, "rate_limits: out of memory");
+        return err_set(err, "%s: out of memory", field);
     for (size_t i = 0; i < n; i++) {
         limits->n++;
         if (!limit_fill(&limits->list[i], messages[i], err))
-            return wire_at(err, "rate_limits[%zu]", i);
+            return wire_at(err, "%s[%zu]", field, i);
     }
+    return true;
+}
+
+bool connection_rates_build(struct rate_limits *limits, Outrigger__V1__RateLimit *const *messages,
+                            size_t n, struct err *err)
+{
+    if (!rate_limits_build(limits, messages, n, "connection_rates", err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (limits->list[i].match ||
+            (limits->list[i].by != LIMIT_BY_WORKLOAD && limits->list[i].by != LIMIT_BY_SOURCE))
+            return err_set(err,
+                           "connection_rates[%zu]: by an identity, a header or a match, which "
+                           "a new connection does not have",
+                           i);
     return true;
 }
 

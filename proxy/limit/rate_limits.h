@@ -34,10 +34,15 @@ struct rate_limits {
     size_t n;
 };
 
-/* Fills empty limits. False with `err` naming the field; rate_limits_fini() in any case. */
+/* Fills empty limits. False with `err` naming the field, `field` or in it;
+ * rate_limits_fini() in any case. */
 bool rate_limits_build(struct rate_limits *limits, Outrigger__V1__RateLimit *const *messages,
-                       size_t n, struct err *err) MUST_USE;
+                       size_t n, const char *field, struct err *err) MUST_USE;
 void rate_limits_fini(struct rate_limits *limits);
+
+/* The same of limits on connections: by what a request has they are refused. */
+bool connection_rates_build(struct rate_limits *limits, Outrigger__V1__RateLimit *const *messages,
+                            size_t n, struct err *err) MUST_USE;
 
 /* Before anybody asks `limits`: those that are as they were go on with the old buckets. */
 void rate_limits_inherit(struct rate_limits *limits, const struct rate_limits *old);

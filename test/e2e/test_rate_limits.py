@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from mesh import IS_SANITIZED, Mesh, Talk, ask, wait_until, web_and_api
+from mesh import IS_SANITIZED, Mesh, Talk, ask, call, is_refused, wait_until, web_and_api
 
 
 @pytest.fixture(params=["1", "4"], ids=["one_worker", "four_workers"])
@@ -137,3 +137,27 @@ def test_who_is_refused_takes_nothing_from_the_other_limits(pods):
     assert statuses(web, service, 20, headers={"x-user": "a"}) == [200] * 2 + [429] * 18
     assert statuses(web, service, 3, headers={"x-user": "b"}) == [200] * 2 + [429]
     assert statuses(web, service, 2, headers={"x-user": "c"}) == [200, 429]
+
+
+@pytest.mark.parametrize("workers", ["1", "4"])
+def test_connections_that_come_too_fast_are_closed(workers):
+    with Mesh() as mesh:
+        web, [api], service = web_and_api(mesh)
+        ops = mesh.pod("ops")
+        api.proxy.stop()
+        api.start_proxy(workers=workers)
+        assert call(web, *service.vip) == "api-1" == call(ops, *service.vip)
+        mesh.manifests.put({
+            "apiVersion": "outrigger.dev/v1alpha1", "kind": "TrafficPolicy",
+            "metadata": {"namespace": "demo", "name": "rates"},
+            "spec": {"selector": {"matchLabels": {"app": "api"}}, "inbound": {"connectionRates": [
+                {"name": "all", "connections": 1, "per": "1h", "burst": 5},
+                {"name": "each", "connections": 1, "per": "1h", "burst": 3, "by": "Source"}]}}})
+        wait_until(lambda: [one["name"] for one in api.proxy.admin("/policies").json()["connection_rates"]]
+                   == ["all", "each"], "the rates to hold")
+        assert [is_refused(web, *service.vip) for _ in range(5)] == [False] * 3 + [True] * 2
+        logged = api.proxy.wait_for_event("connection_refused", reason="limit_connection_rate")
+        assert logged["policy"] == "demo/rates" and logged["error"] == "each"
+        assert [is_refused(ops, *service.vip) for _ in range(3)] == [False] * 2 + [True]
+        assert api.proxy.events("connection_refused", reason="limit_connection_rate")[-1]["error"] == "all"
+        assert api.proxy.metric("outrigger_connections_rate_limited_total") == 3

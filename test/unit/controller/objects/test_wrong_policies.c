@@ -259,6 +259,8 @@ static const struct wrong traffic_policies[] = {
      "  inbound: {rateLimits: [{name: a, requests: 1, per: 1s, match: {to: [{path: /a}]}}]}\n",
      "x.yaml:5: spec.inbound.rateLimits[0].match.to[0].path: there is no such field; did you mean "
      "\"paths\"?"},
+    {TRAFFIC "  inbound: {connectionRates: [{name: a, connections: 1, per: 1s, by: Identity}]}\n",
+     "x.yaml:5: spec.inbound.connectionRates[0].by: \"Identity\" is none of Workload, Source"},
     {TRAFFIC "  inbound: {jwt: {required: true}}\n",
      "x.yaml:5: spec.inbound.jwt.providers: is missing"},
     {TRAFFIC "  inbound: {jwt: {providers: [{name: a, issuer: b}]}}\n",
