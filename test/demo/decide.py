@@ -40,12 +40,15 @@ class Decide:
         """Returns who answered the calls that came after the weights held."""
         route = self.weigh(first, second)
         wait_until(lambda: self.weights() == [first, second], "web's proxy to have the weights")
-        begun = load.done()
-        wait_until(lambda: load.done() >= begun + 100, "the calls that were open to be over")
+        # What was asked before may still be answered.
+        wait_until(lambda: first or not self.window(load, 100)["api-1"], "the calls that were open to be over")
+        return route, self.window(load, CALLS)
+
+    def window(self, load, calls):
+        """Who answered so many calls from now on."""
         before, begun = load.answers(), load.done()
-        wait_until(lambda: load.done() >= begun + CALLS, "calls to go on")
-        seen = load.answers() - before
-        return route, seen
+        wait_until(lambda: load.done() >= begun + calls, "calls to go on")
+        return load.answers() - before
 
     def canary(self):
         for name in ("api-1", "api-2"):
