@@ -9,9 +9,10 @@
 static void report(struct request *request, enum outcome outcome)
 {
     const struct service *service = request->service;
-    if (service && outlier_rules_are_set(&service->outlier) &&
-        attempts_result(&request->attempts, &service->outlier, outcome, clock_now_ns()))
-        telemetry_add(request->workspace->telemetry, COUNTER_EJECTIONS, 1);
+    if (service && outlier_rules_are_set(&service->outlier))
+        telemetry_add(
+            request->workspace->telemetry, COUNTER_EJECTIONS,
+            attempts_result(&request->attempts, &service->outlier, outcome, clock_now_ns()));
 }
 
 static enum outcome outcome_of_status(unsigned status)

@@ -20,10 +20,10 @@ static enum tunnel_step tunnel_attempt_failed(struct tunnel *tunnel, enum reason
     struct workspace *workspace = tunnel->workspace;
     uint64_t penalty_ns = tunnel_connect_timeout_ms(tunnel) * NS_PER_MS;
     attempts_failed(&tunnel->attempts, penalty_ns, clock_now_ns());
-    if (tunnel->service && outlier_rules_are_set(&tunnel->service->outlier) &&
-        attempts_result(&tunnel->attempts, &tunnel->service->outlier, OUTCOME_LOCAL_FAILURE,
-                        clock_now_ns()))
-        telemetry_add(tunnel->workspace->telemetry, COUNTER_EJECTIONS, 1);
+    if (tunnel->service && outlier_rules_are_set(&tunnel->service->outlier))
+        telemetry_add(tunnel->workspace->telemetry, COUNTER_EJECTIONS,
+                      attempts_result(&tunnel->attempts, &tunnel->service->outlier,
+                                      OUTCOME_LOCAL_FAILURE, clock_now_ns()));
     timer_cancel(&workspace->timers, &tunnel->timer);
     if (!tunnel->endpoint)
         return tunnel_end(tunnel, reason);

@@ -106,6 +106,16 @@ static void fill_outlier(struct compile *compile, const struct traffic_outlier *
     message->outlier_ejection->base_ms = set->base_ms;
     message->outlier_ejection->max_ms = set->max_ms;
     message->outlier_ejection->max_percent = set->max_percent;
+    Outrigger__V1__SuccessRate *rate =
+        set->judges_rates ? compile_take(compile, 1, sizeof(*rate)) : NULL;
+    if (!rate)
+        return;
+    outrigger__v1__success_rate__init(rate);
+    rate->interval_ms = set->interval_ms;
+    rate->min_hosts = set->min_hosts;
+    rate->min_requests = set->min_requests;
+    rate->deviation_thousandths = set->deviation_thousandths;
+    message->outlier_ejection->success_rate = rate;
 }
 
 static void fill_breaker(struct compile *compile, uint32_t max_requests, uint32_t max_pending,

@@ -2,6 +2,7 @@
 
 #define COUNT(array)    (sizeof(array) / sizeof((array)[0]))
 #define CONSECUTIVE_MAX 1000000u
+#define DEVIATION_MAX   100000u
 #define OPEN_MAX        10000000u
 #define EJECTION_MAX_MS (24ull * 3600 * 1000)
 
@@ -17,11 +18,26 @@ static uint64_t read_time(const struct field *up, const char *name)
     return field_duration_ms(&duration, 1, EJECTION_MAX_MS);
 }
 
+static void read_success_rate(const struct field *field, struct traffic_outlier *outlier)
+{
+    static const char *const names[] = {"interval", "minHosts", "minRequests",
+                                        "deviationThousandths"};
+    if (!field_is_set(field))
+        return;
+    field_allow_only(field, names, COUNT(names));
+    outlier->judges_rates = true;
+    outlier->interval_ms = read_time(field, "interval");
+    outlier->min_hosts = read_count(field, "minHosts", CONSECUTIVE_MAX);
+    outlier->min_requests = read_count(field, "minRequests", CONSECUTIVE_MAX);
+    outlier->deviation_thousandths = read_count(field, "deviationThousandths", DEVIATION_MAX);
+}
+
 static void read_outlier(const struct field *field, struct traffic_outlier *outlier)
 {
-    static const char *const names[] = {"consecutive5xx",           "consecutiveGatewayErrors",
-                                        "consecutiveLocalFailures", "baseEjectionTime",
-                                        "maxEjectionTime",          "maxEjectedPercent"};
+    static const char *const names[] = {
+        "consecutive5xx",   "consecutiveGatewayErrors", "consecutiveLocalFailures",
+        "baseEjectionTime", "maxEjectionTime",          "maxEjectedPercent",
+        "successRate"};
     if (!field_is_set(field))
         return;
     field_allow_only(field, names, COUNT(names));
@@ -34,10 +50,12 @@ static void read_outlier(const struct field *field, struct traffic_outlier *outl
     outlier->base_ms = read_time(field, "baseEjectionTime");
     outlier->max_ms = read_time(field, "maxEjectionTime");
     outlier->max_percent = read_count(field, "maxEjectedPercent", 100);
+    struct field rate = field_get(field, "successRate");
+    read_success_rate(&rate, outlier);
     if (!outlier->consecutive_5xx && !outlier->consecutive_gateway_errors &&
-        !outlier->consecutive_local_failures)
-        field_fail(field, "ejects nothing: expected consecutive5xx, consecutiveGatewayErrors or "
-                          "consecutiveLocalFailures");
+        !outlier->consecutive_local_failures && !outlier->judges_rates)
+        field_fail(field, "ejects nothing: expected consecutive5xx, consecutiveGatewayErrors, "
+                          "consecutiveLocalFailures or successRate");
     if (outlier->base_ms && outlier->max_ms && outlier->max_ms < outlier->base_ms)
         field_fail(field, "maxEjectionTime is shorter than baseEjectionTime");
 }

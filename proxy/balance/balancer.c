@@ -83,6 +83,7 @@ bool balancer_update(struct balancer *balancer, struct endpoints *endpoints)
     map_fini(&known, NULL);
     if (!next)
         return false;
+    next->rates_since_ns = old->rates_since_ns;
     balancer->current = next;
     generation_drop(old);
     return true;
@@ -300,11 +301,10 @@ static bool may_be_ejected(const struct generation *generation, uint32_t max_per
     return n_out * 100 <= n * max_percent;
 }
 
-bool balanced_result(struct balanced *balanced, const struct outlier_rules *rules,
-                     enum outcome outcome, uint64_t now_ns)
+static bool balanced_eject(const struct balanced *balanced, const struct outlier_rules *rules,
+                           enum outlier_why why, uint64_t now_ns)
 {
     struct outlier *outlier = &balanced->learned->outlier;
-    enum outlier_why why = outlier_note(outlier, rules, outcome);
     if (why == OUTLIER_NOT || outlier_is_ejected(outlier, now_ns) ||
         !may_be_ejected(balanced->generation, rules->max_percent, now_ns))
         return false;
@@ -314,6 +314,41 @@ bool balanced_result(struct balanced *balanced, const struct outlier_rules *rule
         LOG_S("pod", balanced->endpoint->pod), LOG_S("why", outlier_why_name(why)),
         LOG_I("for_ms", length_ns / NS_PER_MS), LOG_I("ejections", outlier->n_ejections));
     return true;
+}
+
+/* When a window is over: who fails more often than the others. Memory short: not this time. */
+static unsigned generation_judge_rates(struct generation *generation,
+                                       const struct outlier_rules *rules, uint64_t now_ns)
+{
+    size_t n = generation->endpoints->n;
+    unsigned n_ejected = 0;
+    if (!rules->success_rate.interval_ns || !generation->rates_since_ns)
+        generation->rates_since_ns = now_ns;
+    if (now_ns - generation->rates_since_ns < rules->success_rate.interval_ns ||
+        !rules->success_rate.interval_ns)
+        return 0;
+    struct success_rate *rates = calloc(n ? n : 1, sizeof(*rates));
+    for (size_t i = 0; rates && i < n; i++) {
+        rates[i] = generation->list[i].learned->outlier.rate;
+        generation->list[i].learned->outlier.rate = (struct success_rate){0};
+    }
+    generation->rates_since_ns = now_ns;
+    struct success_rate_mean others = {0};
+    if (rates)
+        others = success_rate_mean(rates, n, &rules->success_rate);
+    for (size_t i = 0; rates && i < n; i++)
+        if (success_rate_is_outlier(&rates[i], &rules->success_rate, others))
+            n_ejected += balanced_eject(&generation->list[i], rules, OUTLIER_SUCCESS_RATE, now_ns);
+    free(rates);
+    return n_ejected;
+}
+
+unsigned balanced_result(struct balanced *balanced, const struct outlier_rules *rules,
+                         enum outcome outcome, uint64_t now_ns)
+{
+    enum outlier_why why = outlier_note(&balanced->learned->outlier, rules, outcome);
+    unsigned n_ejected = balanced_eject(balanced, rules, why, now_ns);
+    return n_ejected + generation_judge_rates(balanced->generation, rules, now_ns);
 }
 
 void balancer_use(struct balancer *balancer, const struct balance_rules *rules,

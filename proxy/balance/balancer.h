@@ -70,12 +70,12 @@ void balanced_connected(struct balanced *balanced, uint64_t latency_ns, uint64_t
 void balanced_failed(struct balanced *balanced, uint64_t penalty_ns, uint64_t now_ns);
 void balanced_give(struct balanced *balanced);
 /*
- * What came from it. True: by these rules, and no more than their share of all endpoints being out,
- * it is left out for a while: it is chosen only when no other is left to try. Logged, as is its
- * return.
+ * What came from it. How many endpoints, mostly none, are left out for a while because of it, by
+ * these rules and no more than their share of all being out: they are chosen only when no other is
+ * left to try. Logged, as is their return.
  */
-bool balanced_result(struct balanced *balanced, const struct outlier_rules *rules,
-                     enum outcome outcome, uint64_t now_ns);
+unsigned balanced_result(struct balanced *balanced, const struct outlier_rules *rules,
+                         enum outcome outcome, uint64_t now_ns);
 
 /*
  * The endpoint has said that it goes. For BALANCER_LEAVING_MS it is used only where a healthy one

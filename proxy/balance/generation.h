@@ -36,6 +36,7 @@ struct generation {
     uint32_t n_healthy, n_unhealthy;
     struct consistent *consistent; /* of the healthy; made when it is first asked */
     enum balance_algorithm consistent_for;
+    uint64_t rates_since_ns; /* 0: nothing has come from any endpoint yet */
     struct balanced list[];
 };
 

@@ -7,6 +7,7 @@ const char *outlier_why_name(enum outlier_why why)
         [OUTLIER_5XX] = "consecutive_5xx",
         [OUTLIER_GATEWAY_ERRORS] = "consecutive_gateway_errors",
         [OUTLIER_LOCAL_FAILURES] = "consecutive_local_failures",
+        [OUTLIER_SUCCESS_RATE] = "success_rate",
     };
     return names[why];
 }
@@ -21,6 +22,8 @@ enum outlier_why outlier_note(struct outlier *outlier, const struct outlier_rule
 {
     bool is_gateway_error = outcome == OUTCOME_GATEWAY_ERROR;
     bool is_5xx = is_gateway_error || outcome == OUTCOME_5XX;
+    outlier->rate.n++;
+    outlier->rate.n_success += outcome == OUTCOME_SUCCESS;
     outlier->n_5xx = is_5xx ? outlier->n_5xx + 1 : 0;
     outlier->n_gateway_errors = is_gateway_error ? outlier->n_gateway_errors + 1 : 0;
     outlier->n_local_failures =

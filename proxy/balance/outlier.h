@@ -5,6 +5,8 @@
  * neither. An ejection lasts `base` times the number of ejections so far, `max` at most; for each
  * `base` that an endpoint then behaves one ejection is forgotten.
  *
+ * Beside that an endpoint may be one because it fails more often than the others (success_rate.h).
+ *
  * Pure: one endpoint's state; the time is passed in, and who may be ejected is the balancer's
  * business, which knows the others.
  */
@@ -13,6 +15,7 @@
 
 #include <stdbool.h>
 
+#include "proxy/balance/success_rate.h"
 #include "proxy/config/balancing.h"
 
 enum outcome { OUTCOME_SUCCESS, OUTCOME_5XX, OUTCOME_GATEWAY_ERROR, OUTCOME_LOCAL_FAILURE };
@@ -22,6 +25,7 @@ enum outlier_why {
     OUTLIER_5XX,
     OUTLIER_GATEWAY_ERRORS,
     OUTLIER_LOCAL_FAILURES,
+    OUTLIER_SUCCESS_RATE,
 };
 const char *outlier_why_name(enum outlier_why why); /* "consecutive_5xx"; "" for NOT */
 
@@ -31,6 +35,7 @@ struct outlier {
     uint32_t n_ejections;                               /* that are not forgotten */
     uint64_t until_ns;                                  /* 0: it was never ejected, or is back */
     enum outlier_why why;
+    struct success_rate rate; /* since the balancer last judged it */
 };
 
 /* What came from the endpoint. Not NOT: it is to be ejected, if the others allow it. */

@@ -5,6 +5,7 @@
 #ifndef OUTRIGGER_PROXY_CONFIG_BALANCING_H
 #define OUTRIGGER_PROXY_CONFIG_BALANCING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,17 +37,26 @@ struct balance_rules {
     uint64_t slow_start_ns; /* in which a new endpoint's share grows to its whole; 0: none */
 };
 
+/* By its share of successes beside that of the others; interval_ns 0: not looked at. */
+struct success_rate_rules {
+    uint64_t interval_ns;
+    uint32_t min_hosts, min_requests;
+    uint32_t deviation_thousandths; /* standard deviations below the mean */
+};
+
 struct outlier_rules {
     /* How many in a row; 0: not looked at. */
     uint32_t consecutive_5xx, consecutive_gateway_errors, consecutive_local_failures;
     uint64_t base_ns, max_ns; /* the first ejection's length, and the longest's */
     uint32_t max_percent;     /* of the endpoints may be ejected at once */
+    struct success_rate_rules success_rate;
 };
 
-static inline int outlier_rules_are_set(const struct outlier_rules *rules)
+static inline bool outlier_rules_are_set(const struct outlier_rules *rules)
 {
     return (rules->consecutive_5xx | rules->consecutive_gateway_errors |
-            rules->consecutive_local_failures) != 0;
+            rules->consecutive_local_failures) != 0 ||
+           rules->success_rate.interval_ns != 0;
 }
 
 #endif

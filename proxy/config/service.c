@@ -18,6 +18,13 @@
 #define EJECTION_LONGEST_MS 300000
 #define EJECTED_PERCENT     50
 
+/* As Envoy has them. */
+#define RATE_INTERVAL_MS  10000
+#define RATE_MIN_HOSTS    5
+#define RATE_MIN_REQUESTS 100
+#define RATE_DEVIATION    1900
+#define DEVIATION_MAX     100000
+
 struct service_shared *service_shared_new(void)
 {
     struct service_shared *shared = calloc(1, sizeof(*shared));
@@ -194,6 +201,24 @@ static bool service_set_uses(struct service *service, struct err *err)
     return ok || err_set(err, "backends: out of memory");
 }
 
+static bool service_set_success_rate(struct success_rate_rules *rules,
+                                     const Outrigger__V1__SuccessRate *message, struct err *err)
+{
+    if (!message)
+        return true;
+    if (!wire_at_most(message->interval_ms, EJECTION_MAX_MS, "interval_ms", err) ||
+        !wire_at_most(message->deviation_thousandths, DEVIATION_MAX, "deviation_thousandths", err))
+        return wire_at(err, "success_rate");
+    *rules = (struct success_rate_rules){
+        .interval_ns = (message->interval_ms ? message->interval_ms : RATE_INTERVAL_MS) * NS_PER_MS,
+        .min_hosts = message->min_hosts ? message->min_hosts : RATE_MIN_HOSTS,
+        .min_requests = message->min_requests ? message->min_requests : RATE_MIN_REQUESTS,
+        .deviation_thousandths =
+            message->deviation_thousandths ? message->deviation_thousandths : RATE_DEVIATION,
+    };
+    return true;
+}
+
 static bool service_set_outlier(struct service *service,
                                 const Outrigger__V1__OutlierEjection *message, struct err *err)
 {
@@ -213,7 +238,7 @@ static bool service_set_outlier(struct service *service,
         .max_ns = (max_ms > base_ms ? max_ms : base_ms) * NS_PER_MS,
         .max_percent = message->max_percent ? message->max_percent : EJECTED_PERCENT,
     };
-    return true;
+    return service_set_success_rate(&service->outlier.success_rate, message->success_rate, err);
 }
 
 static bool service_fill(struct service *service, const Outrigger__V1__Service *message,

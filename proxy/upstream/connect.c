@@ -74,10 +74,12 @@ void attempts_connected(struct attempts *attempts, uint64_t now_ns)
     balanced_connected(current, now_ns - attempts->started_ns, now_ns);
 }
 
-bool attempts_result(struct attempts *attempts, const struct outlier_rules *rules,
-                     enum outcome outcome, uint64_t now_ns)
+unsigned attempts_result(struct attempts *attempts, const struct outlier_rules *rules,
+                         enum outcome outcome, uint64_t now_ns)
 {
-    return attempts->n && balanced_result(attempts->tried[attempts->n - 1], rules, outcome, now_ns);
+    if (!attempts->n)
+        return 0;
+    return balanced_result(attempts->tried[attempts->n - 1], rules, outcome, now_ns);
 }
 
 void attempts_end(struct attempts *attempts)

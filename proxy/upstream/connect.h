@@ -39,9 +39,9 @@ const struct endpoint *attempts_next(struct attempts *attempts, struct balancer 
 void attempts_failed(struct attempts *attempts, uint64_t penalty_ns, uint64_t now_ns);
 /* Gives back the others at once; the current one stays, counted as open. */
 void attempts_connected(struct attempts *attempts, uint64_t now_ns);
-/* balanced_result() of the current one; false without one. */
-bool attempts_result(struct attempts *attempts, const struct outlier_rules *rules,
-                     enum outcome outcome, uint64_t now_ns);
+/* balanced_result() of the current one; 0 without one. */
+unsigned attempts_result(struct attempts *attempts, const struct outlier_rules *rules,
+                         enum outcome outcome, uint64_t now_ns);
 /* The connection is over: gives back all. May be called twice. */
 void attempts_end(struct attempts *attempts);
 

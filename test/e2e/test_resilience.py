@@ -140,6 +140,21 @@ def endpoints(web):
             for one in found["endpoints"]]
 
 
+def test_who_fails_more_often_than_the_others_is_left_out(mesh):
+    """One of five answers 503, never three times in a row that anybody counts: only its share of successes tells."""
+    web, pods, service = web_and_api(mesh, apis=4, app="http_echo.py", port_name="http")
+    bad = mesh.pod("api-bad", labels={"app": "api"}, ports={"http": 8080})
+    bad.run_app("http_echo.py", "8080", "--name", "api-bad", "--always", "503")
+    service_policy(mesh, web, service,
+                   lambda s: s["balancing"] == "round_robin" and len(endpoints(web)) == 5,
+                   balancing={"algorithm": "RoundRobin"},
+                   outlierEjection={"successRate": {"interval": "200ms", "minHosts": 5, "minRequests": 5}})
+    with Talk(web, *service.vip) as talk:
+        wait_until(lambda: who_answered(talk, 100) and ejected(web) == {"demo/api-bad": "success_rate"},
+                   "it to be left out")
+        assert {talk.ask("/").status for _ in range(30)} == {200}
+
+
 def test_who_only_fails_is_left_out_and_taken_back(mesh):
     web, pods, service = with_a_bad_one(mesh, consecutive5xx=3, baseEjectionTime="1s",
                                         maxEjectionTime="1s")

@@ -318,7 +318,7 @@ static const struct wrong traffic_policies[] = {
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
              "  service: {outlierEjection: {maxEjectedPercent: 20}}\n",
      "x.yaml:6: spec.service.outlierEjection: ejects nothing: expected consecutive5xx, "
-     "consecutiveGatewayErrors or consecutiveLocalFailures"},
+     "consecutiveGatewayErrors, consecutiveLocalFailures or successRate"},
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
              "  service: {outlierEjection: {consecutive5xx: 1, baseEjectionTime: 2s, "
              "maxEjectionTime: 1s}}\n",
