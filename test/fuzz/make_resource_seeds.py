@@ -37,6 +37,15 @@ WORKLOADS = {
             not_methods: "GET" not_paths: "/a/b" not_hosts: "[::1]" not_grpc_methods: "s.S/M"
             not_headers { name: "x-b" values: "" } } } }
         mesh { path_rules { escaped_slashes: SLASHES_UNESCAPE merge_slashes: true } }''',
+    "limits": '''name: "shop/api-1"
+        rate_limits { name: "all" policy: "shop/a" requests: 10 per_ms: 1000 burst: 3 }
+        rate_limits { name: "user" policy: "shop/a" requests: 1 per_ms: 60000 by: BY_HEADER header: "x-user"
+            match { from { namespaces: "web" } to { paths: "/a/*" methods: "GET" } } }
+        connection_rates { name: "each" policy: "shop/a" requests: 5 per_ms: 1000 by: BY_SOURCE }''',
+    "tokens": '''name: "shop/api-1" jwt { policy: "shop/t" required: true providers {
+        name: "a" issuer: "https://a" audiences: "b" leeway_sec: 60 remove_token: true
+        jwks: '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'
+        claim_headers { claim: "sub" header: "x-sub" } } }''',
     "not_normal": '''name: "a/b" access_policies { name: "a/p" action: DENY rules {
         to { paths: "/a/../b" } } }''',
     "not_understood": '''name: "shop/api-1"
@@ -54,6 +63,30 @@ SERVICES = {
         connect_timeout_ms: 100 idle_timeout_ms: 1000
         backends { endpoints: "shop/api/80" weight: 90 }
         backends { endpoints: "shop/api/80/v2" weight: 10 }''',
+    "routes": '''name: "shop/api" port: 80 backends { endpoints: "shop/api/80" weight: 1 }
+        retry_budget { percent: 10 min_per_second: 1 }
+        matches { rule: 0 path_kind: PATH_EXACT path: "/a" method: "GET"
+                  headers { name: "x-a" kind: VALUE_EXACT value: "1" } }
+        matches { rule: 1 path_kind: PATH_REGEX path: "/b[0-9]+"
+                  query { name: "q" kind: VALUE_REGEX value: "x|y" } }
+        matches { rule: 2 path_kind: PATH_PREFIX path: "/" }
+        rules { name: "HTTPRoute/shop/a/0" request_timeout_ms: 100 backend_timeout_ms: 50
+                retry { attempts: 2 statuses: 503 grpc_codes: 14 on_reset: true backoff_ms: 1 }
+                filters { request_headers { set { name: "x-b" value: "2" } remove: "x-c" } }
+                filters { rewrite { host: "h" path_edit: PATH_EDIT_PREFIX path: "/z" } }
+                filters { mirror { backend { endpoints: "shop/m/80" service: "shop/m" } millionths: 500000 } }
+                filters { cors { origins: "https://*" methods: "GET" headers: "*" max_age_sec: 5 } }
+                backends { endpoints: "shop/api/80" weight: 9 service: "shop/api" }
+                backends { weight: 1 why: "BackendNotFound" } }
+        rules { name: "HTTPRoute/shop/b/0" filters { redirect { scheme: "https" status: 301 } } }
+        rules { name: "HTTPRoute/shop/c/0" filters { fault { delay_ms: 1 delay_millionths: 1 abort_status: 503 } }
+                filters { direct_response { status: 200 body: "x" content_type: "text/plain" } } }''',
+    "resilience": '''name: "shop/api" port: 80 backends { endpoints: "shop/api/80" weight: 1 }
+        balancing: MAGLEV balancing_rules { slow_start_ms: 5 hash_on { source: HASH_HEADER name: "x-a" }
+            hash_on { source: HASH_COOKIE name: "c" ttl_ms: 1000 } hash_on { source: HASH_QUERY name: "q" }
+            hash_on { source: HASH_SOURCE } }
+        outlier_ejection { consecutive_5xx: 5 base_ms: 10 max_percent: 20 success_rate { min_hosts: 3 } }
+        circuit_breaker { max_requests: 1 max_pending: 2 max_retries: 3 }''',
     "pod": '''name: "shop/api-1" port: 8080 pod { address: "10.1.0.5" port: 8080
         identity: "spiffe://cluster.local/ns/shop/sa/api" pod: "shop/api-1" workload: "api" }''',
     "pod_v6": 'name: "shop/api-1" port: 8080 pod { address: "fd00::5" port: 8080 }',
