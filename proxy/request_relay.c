@@ -58,6 +58,8 @@ static void on_down_trailers(struct stream *down, struct head *trailers)
     request->is_body_begun = request->is_received = true;
     request_replay_drop(request);
     request_mirror_data(request, slice_of("", 0), true);
+    if (request_is_inbound(request) && request->workload)
+        jwt_strip(&request->workload->jwt, trailers);
     if (!stream_send_trailers(request->up, trailers))
         request_answer(request, REQUEST_REASON_NO_MEMORY);
 }

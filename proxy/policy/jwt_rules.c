@@ -73,6 +73,14 @@ static bool build_provider(struct jwt_provider *provider, const Outrigger__V1__J
     return true;
 }
 
+static bool is_provider_understood(const Outrigger__V1__JwtProvider *message)
+{
+    for (size_t i = 0; i < message->n_claim_headers; i++)
+        if (message->claim_headers[i]->base.n_unknown_fields > 0)
+            return false;
+    return message->base.n_unknown_fields == 0;
+}
+
 bool jwt_rules_build(struct jwt_rules *rules, const Outrigger__V1__JwtRules *message,
                      struct err *err)
 {
@@ -86,7 +94,7 @@ bool jwt_rules_build(struct jwt_rules *rules, const Outrigger__V1__JwtRules *mes
     bool is_understood = message->base.n_unknown_fields == 0;
     rules->is_required = message->required;
     for (size_t i = 0; i < message->n_providers; i++) {
-        is_understood &= message->providers[i]->base.n_unknown_fields == 0;
+        is_understood &= is_provider_understood(message->providers[i]);
         rules->n++;
         if (!build_provider(&rules->providers[i], message->providers[i], &rules->arena, err))
             return wire_at(err, "jwt.providers[%zu]", i);
@@ -251,13 +259,37 @@ static bool add_claim(struct head *head, const struct jwt_claim_header *rule, co
     return ok;
 }
 
+static bool is_same_name(struct slice a, struct slice b)
+{
+    for (size_t i = 0; a.len == b.len && i < a.len; i++)
+        if ((a.ptr[i] == '_' ? '-' : a.ptr[i]) != (b.ptr[i] == '_' ? '-' : b.ptr[i]))
+            return false;
+    return a.len == b.len;
+}
+
+static bool is_for_claims(const struct jwt_rules *rules, struct slice name)
+{
+    for (size_t i = 0; i < rules->n; i++)
+        for (size_t k = 0; k < rules->providers[i].n_headers; k++)
+            if (is_same_name(name, rules->providers[i].headers[k].header))
+                return true;
+    return false;
+}
+
+void jwt_strip(const struct jwt_rules *rules, struct head *head)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < head->n_fields; i++)
+        if (!is_for_claims(rules, head->fields[i].name))
+            head->fields[kept++] = head->fields[i];
+    head->n_fields = kept;
+}
+
 bool jwt_edit(const struct jwt_rules *rules, const struct jwt_result *result, struct head *head)
 {
     const struct jwt_provider *provider = result->provider;
     bool ok = true;
-    for (size_t i = 0; i < rules->n; i++)
-        for (size_t k = 0; k < rules->providers[i].n_headers; k++)
-            head_remove_name(head, rules->providers[i].headers[k].header);
+    jwt_strip(rules, head);
     if (!provider)
         return true;
     for (size_t i = 0; ok && i < provider->n_headers; i++)

@@ -67,9 +67,16 @@ enum jwt_verdict jwt_check(const struct jwt_rules *rules, const struct head *hea
                            struct jwt_result *result, struct err *err) MUST_USE;
 
 /*
- * Removes from the head all fields that claims are told in, whoever wrote them, and after JWT_VALID
- * adds those of the result (of a list one field for each value; what is neither text, number nor
- * truth value, or would not be one value of a header, is left out). False: no memory.
+ * Removes all fields that claims are told in, whoever wrote them, from a head or from trailers;
+ * also those that differ in `_` for `-` only, which applications behind CGI and WSGI cannot tell
+ * apart (RFC 3875 4.1.18).
+ */
+void jwt_strip(const struct jwt_rules *rules, struct head *head);
+
+/*
+ * jwt_strip(), and after JWT_VALID adds those of the result (of a list one field for each value;
+ * what is neither text, whole number nor truth value, or would not be one value of a header, is
+ * left out). False: no memory.
  */
 bool jwt_edit(const struct jwt_rules *rules, const struct jwt_result *result,
               struct head *head) MUST_USE;

@@ -96,6 +96,18 @@ def test_policies_and_the_application_see_the_claims(pods, keys):
     assert forged.status == 200 and "x-user" not in fields(forged)
 
 
+def test_no_claim_comes_in_by_a_back_door(pods, keys):
+    """In trailers, or under a name that an application behind CGI or WSGI takes for the same."""
+    mesh, web, api, service = pods
+    jwt_policy(mesh, api, keys, required=False, claimsToHeaders=[{"claim": "sub", "header": "x-user"}])
+    assert "x_user" not in fields(show(web, service, **{"x_user": "root"}))
+    with web.connect(service.ipv4, 80, 10.0) as client:
+        client.sendall(b"POST /x HTTP/1.1\r\nHost: api\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                       b"1\r\na\r\n0\r\nx-user: root\r\nx-sum: 1\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert b"x-sum" in answer and b"root" not in answer
+
+
 def test_what_is_not_http_cannot_show_a_token(keys):
     with Mesh() as mesh:
         web, [api], service = web_and_api(mesh)

@@ -222,6 +222,7 @@ static void claims_are_told(void **state)
         head_init(&head, &arena);
         assert_true(head_add(&head, SLICE_LITERAL("x-sub"), SLICE_LITERAL("root")));
         assert_true(head_add(&head, SLICE_LITERAL("x-other"), SLICE_LITERAL("1")));
+        assert_true(head_add(&head, SLICE_LITERAL("x_sub"), SLICE_LITERAL("root")));
         assert_true(head_add(&head, SLICE_LITERAL("x-role"), SLICE_LITERAL("root")));
         assert_true(head_add(&head, SLICE_LITERAL("x-sub"), SLICE_LITERAL("root")));
         if (rows[i].claims)
