@@ -91,12 +91,12 @@ CONTROLLER_SRC := $(addprefix controller/, \
     yaml_node.c field.c value.c ports.c annotations.c read.c object.c \
     namespace.c service_account.c pod.c service.c endpoint_slice.c access_target.c access_policy.c \
     grpc_failure.c traffic_retries.c traffic_limits.c traffic_jwt.c traffic_balancing.c traffic_resilience.c traffic_policy.c \
-    http_filter.c route.c route_matches.c route_filters.c reference_grant.c keys.c store.c problems.c) \
+    http_filter.c route.c route_matches.c route_filters.c reference_grant.c smi_spec.c traffic_target.c traffic_split.c keys.c store.c problems.c) \
   $(addprefix controller/compile/, \
     compile.c context.c effective.c pod_ports.c protocol.c workload.c access.c jwt.c \
     dialled.c routes.c route_match.c route_rule.c \
     route_filter.c route_backend.c retries.c endpoints.c endpoint.c conflicts.c \
-    route_status.c route_problems.c) \
+    route_status.c route_problems.c traffic_split.c traffic_target.c) \
   $(addprefix controller/delta/, server.c stream.c request.c state.c cache.c response.c) \
   $(addprefix controller/, \
     state_dir.c certificate.c ca.c server_identity.c jwt.c token.c csr.c \

@@ -7,6 +7,7 @@
 #include "controller/objects/keys.h"
 #include "controller/objects/pod.h"
 #include "controller/objects/traffic_policy.h"
+#include "controller/objects/traffic_target.h"
 
 enum grip { GRIP_NO_PROXY, GRIP_NOT_CONNECTED, GRIP_WAITING, GRIP_REFUSED, GRIP_ACCEPTED };
 
@@ -63,15 +64,27 @@ static struct found pods_of(const struct store *store, const char *namespace)
     return store_find(store, key_of_namespace(key, OBJECT_POD, namespace));
 }
 
-static void selector_text(const struct store *store, const struct delta_cache *cache,
-                          const struct object *policy, struct labels selector,
-                          char text[EFFECT_TEXT_BYTES])
+/* Which pods an object is about. */
+struct choice {
+    struct labels selector;
+    const char *account; /* NULL: any */
+};
+
+static bool is_chosen(const struct choice *choice, const struct pod *pod)
+{
+    return !pod->is_finished && labels_match(choice->selector, pod->object.labels) &&
+           (!choice->account || strcmp(choice->account, pod->service_account) == 0);
+}
+
+static void pods_text(const struct store *store, const struct delta_cache *cache,
+                      const struct object *policy, struct choice choice,
+                      char text[EFFECT_TEXT_BYTES])
 {
     struct found found = pods_of(store, policy->namespace);
     size_t n = 0, counts[GRIP_ACCEPTED + 1] = {0};
     for (size_t i = 0; i < found.n; i++) {
         const struct pod *pod = (const struct pod *)found.list[i];
-        if (pod->is_finished || !labels_match(selector, pod->object.labels))
+        if (!is_chosen(&choice, pod))
             continue;
         n++;
         counts[pod_grip(cache, pod)]++;
@@ -113,13 +126,17 @@ const char *effect_text(const struct store *store, const struct delta_cache *cac
         snprintf(text, EFFECT_TEXT_BYTES, "%s",
                  pod->is_finished ? "finished" : grip_text(pod_grip(cache, pod)));
     } else if (object->kind == OBJECT_ACCESS_POLICY) {
-        selector_text(store, cache, object, ((const struct access_policy *)object)->selector, text);
+        struct labels selector = ((const struct access_policy *)object)->selector;
+        pods_text(store, cache, object, (struct choice){selector, NULL}, text);
+    } else if (object->kind == OBJECT_TRAFFIC_TARGET) {
+        const char *account = ((const struct traffic_target *)object)->account;
+        pods_text(store, cache, object, (struct choice){{0}, account}, text);
     } else if (object->kind == OBJECT_TRAFFIC_POLICY) {
         const struct traffic_policy *policy = (const struct traffic_policy *)object;
         if (policy->services.n)
             services_text(store, policy, text);
         else
-            selector_text(store, cache, object, policy->selector, text);
+            pods_text(store, cache, object, (struct choice){policy->selector, NULL}, text);
     }
     return text;
 }

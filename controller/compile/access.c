@@ -1,5 +1,6 @@
 #include "controller/compile/access.h"
 
+#include "controller/compile/traffic_target.h"
 #include "controller/objects/access_policy.h"
 #include "controller/objects/keys.h"
 
@@ -146,6 +147,28 @@ static void add_policies(struct compile *compile, struct found found, const stru
     }
 }
 
+static bool is_destination(const struct traffic_target *target, const struct pod *pod)
+{
+    return strcmp(target->account, pod->service_account) == 0;
+}
+
+static void add_targets(struct compile *compile, struct found found, const struct pod *pod,
+                        Outrigger__V1__Workload *workload)
+{
+    bool is_closed = false;
+    for (size_t i = 0; i < found.n; i++) {
+        const struct traffic_target *target = (const struct traffic_target *)found.list[i];
+        if (is_destination(target, pod)) {
+            is_closed = true;
+            workload->access_policies[workload->n_access_policies++] =
+                traffic_target_policy(compile, target);
+        }
+    }
+    if (is_closed)
+        workload->access_policies[workload->n_access_policies++] =
+            traffic_target_closure(compile, pod->object.namespace);
+}
+
 void access_fill(struct compile *compile, const struct pod *pod, Outrigger__V1__Workload *workload)
 {
     const char *root_namespace = compile->settings->root_namespace;
@@ -155,11 +178,14 @@ void access_fill(struct compile *compile, const struct pod *pod, Outrigger__V1__
     struct found root = {0};
     if (strcmp(pod->object.namespace, root_namespace) != 0)
         root = compile_find(compile, key_of_namespace(key, OBJECT_ACCESS_POLICY, root_namespace));
+    struct found targets =
+        compile_find(compile, key_of_namespace(key, OBJECT_TRAFFIC_TARGET, pod->object.namespace));
     workload->access_policies =
-        compile_take(compile, own.n + root.n, sizeof(*workload->access_policies));
+        compile_take(compile, own.n + root.n + targets.n + 1, sizeof(*workload->access_policies));
     if (!workload->access_policies)
         return;
     bool is_own_first = strcmp(pod->object.namespace, root_namespace) < 0;
     add_policies(compile, is_own_first ? own : root, pod, workload);
     add_policies(compile, is_own_first ? root : own, pod, workload);
+    add_targets(compile, targets, pod, workload);
 }

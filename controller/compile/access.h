@@ -1,5 +1,5 @@
 /*
- * The AccessPolicies that concern a pod, as messages.
+ * The AccessPolicies and TrafficTargets that concern a pod, as messages.
  */
 #ifndef OUTRIGGER_CONTROLLER_COMPILE_ACCESS_H
 #define OUTRIGGER_CONTROLLER_COMPILE_ACCESS_H
@@ -10,7 +10,8 @@
 
 /*
  * Fills the workload's policies: those of the pod's namespace and those of the root namespace that
- * select the pod, sorted by namespace and name. Order does not matter to what they mean.
+ * select the pod, sorted by namespace and name, then the TrafficTargets whose destination it is.
+ * Order does not matter to what they mean.
  */
 void access_fill(struct compile *compile, const struct pod *pod, Outrigger__V1__Workload *workload);
 

@@ -5,15 +5,19 @@
 
 #include "common/log.h"
 #include "controller/compile/route_status.h"
+#include "controller/compile/traffic_split.h"
+#include "controller/compile/traffic_target.h"
 #include "controller/objects/keys.h"
 
 #define ORIGIN_BYTES 640
 
 static const enum object_kind route_kinds[] = {OBJECT_HTTP_ROUTE, OBJECT_GRPC_ROUTE,
                                                OBJECT_TCP_ROUTE};
-/* On which the status of a route depends. */
+static const enum object_kind smi_kinds[] = {OBJECT_TRAFFIC_SPLIT, OBJECT_TRAFFIC_TARGET};
+/* On which the status of these depends. */
 static const enum object_kind other_kinds[] = {OBJECT_SERVICE, OBJECT_REFERENCE_GRANT,
-                                               OBJECT_HTTP_FILTER};
+                                               OBJECT_HTTP_FILTER, OBJECT_HTTP_ROUTE_GROUP,
+                                               OBJECT_SMI_TCP_ROUTE};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct route_problems {
@@ -22,21 +26,30 @@ struct route_problems {
     struct map told; /* origins of problems that this module has set */
 };
 
-static void tell(struct route_problems *routes, const struct route *route, size_t parent,
-                 const struct route_condition *condition, struct map *still)
+/* `origin` tells apart what is told about one object. */
+static void tell(struct route_problems *routes, const struct object *object, const char *origin,
+                 const char *text, struct map *still)
 {
-    char origin[ORIGIN_BYTES], line[1024];
-    const struct object *object = &route->object;
-    snprintf(origin, sizeof(origin), "%s/%s/%s[%zu]", object_kind_name(object->kind),
-             object->namespace, object->name, parent);
-    snprintf(line, sizeof(line), "%s:%u: %s %s/%s: spec.parentRefs[%zu]: %s: %s", object->file,
-             object->line, object_kind_name(object->kind), object->namespace, object->name, parent,
-             condition->reason, condition->message);
+    char key[ORIGIN_BYTES], line[1024];
+    snprintf(key, sizeof(key), "%s/%s/%s%s", object_kind_name(object->kind), object->namespace,
+             object->name, origin);
+    snprintf(line, sizeof(line), "%s:%u: %s %s/%s: %s", object->file, object->line,
+             object_kind_name(object->kind), object->namespace, object->name, text);
     /* Short of memory the problem is told again at the next change, or stays a while too long. */
-    if (!map_set(still, slice_str(origin), routes, NULL))
+    if (!map_set(still, slice_str(key), routes, NULL))
         return;
-    if (problems_set(routes->problems, origin, line))
+    if (problems_set(routes->problems, key, line))
         LOG(LOG_WARN, "route_problem", LOG_S("error", line));
+}
+
+static void tell_condition(struct route_problems *routes, const struct route *route, size_t parent,
+                           const struct route_condition *condition, struct map *still)
+{
+    char origin[32], text[1024];
+    snprintf(origin, sizeof(origin), "[%zu]", parent);
+    snprintf(text, sizeof(text), "spec.parentRefs[%zu]: %s: %s", parent, condition->reason,
+             condition->message);
+    tell(routes, &route->object, origin, text, still);
 }
 
 static void check_route(struct route_problems *routes, const struct route *route, struct map *still)
@@ -49,9 +62,22 @@ static void check_route(struct route_problems *routes, const struct route *route
         struct route_status status = route_status_of(&compile, route, &route->parents[i]);
         const struct route_condition *condition = route_status_problem(&status);
         if (condition)
-            tell(routes, route, i, condition, still);
+            tell_condition(routes, route, i, condition, still);
         compile_fini(&compile);
     }
+}
+
+static void check_smi(struct route_problems *routes, const struct object *object, struct map *still)
+{
+    struct compile compile;
+    compile_init(&compile, routes->store, NULL);
+    const char *problem =
+        object->kind == OBJECT_TRAFFIC_SPLIT
+            ? traffic_split_problem(&compile, (const struct traffic_split *)object)
+            : traffic_target_problem(&compile, (const struct traffic_target *)object);
+    if (problem)
+        tell(routes, object, "", problem, still);
+    compile_fini(&compile);
 }
 
 static void check_all(struct route_problems *routes)
@@ -62,6 +88,11 @@ static void check_all(struct route_problems *routes)
         struct found found = store_find(routes->store, key_of_kind(key, route_kinds[kind]));
         for (size_t i = 0; i < found.n; i++)
             check_route(routes, (const struct route *)found.list[i], &still);
+    }
+    for (size_t kind = 0; kind < COUNT(smi_kinds); kind++) {
+        struct found found = store_find(routes->store, key_of_kind(key, smi_kinds[kind]));
+        for (size_t i = 0; i < found.n; i++)
+            check_smi(routes, found.list[i], &still);
     }
     MAP_EACH(entry, &routes->told) {
         if (!map_get(&still, entry->key))
@@ -83,6 +114,7 @@ static bool has_changed(const struct map *changed, const enum object_kind *kinds
 static void on_change(void *context, const struct map *changed)
 {
     if (has_changed(changed, route_kinds, COUNT(route_kinds)) ||
+        has_changed(changed, smi_kinds, COUNT(smi_kinds)) ||
         has_changed(changed, other_kinds, COUNT(other_kinds)))
         check_all(context);
 }

@@ -3,6 +3,7 @@
 #include "controller/compile/route_backend.h"
 #include "controller/compile/route_match.h"
 #include "controller/compile/route_rule.h"
+#include "controller/compile/traffic_split.h"
 #include "controller/objects/keys.h"
 
 #define WEIGHT_MAX 1000000
@@ -35,26 +36,58 @@ static bool is_attached(const struct route *route, const struct service *service
     return false;
 }
 
-static struct found find_routes(struct compile *compile, const struct service *service)
+/* Attached to the port, TrafficSplits among them. */
+struct attached {
+    const struct route **list;
+    size_t n;
+};
+
+static bool splits_everything(const struct object *object)
+{
+    return object->kind == OBJECT_TRAFFIC_SPLIT &&
+           ((const struct traffic_split *)object)->groups.n == 0;
+}
+
+/* What no split describes goes to the Service itself, unless one is for everything. */
+static bool has_rest(struct found found)
+{
+    for (size_t i = 0; i < found.n; i++)
+        if (splits_everything(found.list[i]))
+            return false;
+    return true;
+}
+
+static struct attached find_attached(struct compile *compile, const struct service *service,
+                                     const struct service_port *port)
 {
     char key[STORE_KEY_BYTES];
-    return compile_find(compile,
-                        key_of_routes(key, service->object.namespace, service->object.name));
+    struct found found =
+        compile_find(compile, key_of_routes(key, service->object.namespace, service->object.name));
+    struct attached attached = {.list = compile_take(compile, found.n, sizeof(*attached.list))};
+    bool wants_rest = has_rest(found);
+    for (size_t i = 0; attached.list && i < found.n; i++) {
+        const struct route *route = (const struct route *)found.list[i];
+        if (found.list[i]->kind == OBJECT_TRAFFIC_SPLIT)
+            route = traffic_split_route(compile, (const struct traffic_split *)found.list[i],
+                                        service, port, wants_rest);
+        if (route && is_attached(route, service, port))
+            attached.list[attached.n++] = route;
+    }
+    return attached;
 }
 
 /* Appends those of the namespace: of the kind that decides there, or of `kind` when it is given. */
-static void add_namespace(struct deciding *deciding, struct found found, const char *namespace,
-                          const struct service *service, const struct service_port *port)
+static void add_namespace(struct deciding *deciding, struct attached attached,
+                          const char *namespace)
 {
-    static const enum object_kind kinds[] = {OBJECT_GRPC_ROUTE, OBJECT_HTTP_ROUTE,
-                                             OBJECT_TCP_ROUTE};
+    static const enum object_kind kinds[] = {OBJECT_GRPC_ROUTE, OBJECT_HTTP_ROUTE, OBJECT_TCP_ROUTE,
+                                             OBJECT_TRAFFIC_SPLIT};
     for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
         bool is_there = false;
-        for (size_t i = 0; i < found.n; i++) {
-            const struct route *route = (const struct route *)found.list[i];
+        for (size_t i = 0; i < attached.n; i++) {
+            const struct route *route = attached.list[i];
             if (route->object.kind != kinds[kind] ||
-                strcmp(route->object.namespace, namespace) != 0 ||
-                !is_attached(route, service, port))
+                strcmp(route->object.namespace, namespace) != 0)
                 continue;
             is_there = true;
             if (deciding->n_consumers == 0 || deciding->kind == kinds[kind])
@@ -71,26 +104,25 @@ static void add_namespace(struct deciding *deciding, struct found found, const c
 static struct deciding choose(struct compile *compile, const char *consumer,
                               const struct service *service, const struct service_port *port)
 {
-    struct found found = find_routes(compile, service);
-    struct deciding deciding = {.list = compile_take(compile, found.n, sizeof(*deciding.list))};
+    struct attached attached = find_attached(compile, service, port);
+    struct deciding deciding = {.list = compile_take(compile, attached.n, sizeof(*deciding.list))};
     if (!deciding.list)
         return deciding;
     if (consumer)
-        add_namespace(&deciding, found, consumer, service, port);
+        add_namespace(&deciding, attached, consumer);
     deciding.n_consumers = deciding.n;
-    add_namespace(&deciding, found, service->object.namespace, service, port);
+    add_namespace(&deciding, attached, service->object.namespace);
     return deciding;
 }
 
 static void note_consumers(struct compile *compile, const struct service *service,
                            const struct service_port *port)
 {
-    struct found found = find_routes(compile, service);
-    for (size_t i = 0; i < found.n; i++) {
-        const struct route *route = (const struct route *)found.list[i];
-        if (strcmp(route->object.namespace, service->object.namespace) != 0 &&
-            is_attached(route, service, port))
-            compile_note_consumer(compile, route->object.namespace);
+    struct attached attached = find_attached(compile, service, port);
+    for (size_t i = 0; i < attached.n; i++) {
+        const char *namespace = attached.list[i]->object.namespace;
+        if (strcmp(namespace, service->object.namespace) != 0)
+            compile_note_consumer(compile, namespace);
     }
 }
 
@@ -120,6 +152,27 @@ const struct route *routes_instead_of(struct compile *compile, const struct rout
         if (deciding.list[i] == route)
             return NULL;
     return deciding.list[0];
+}
+
+const struct route *routes_before_splits(struct compile *compile, const struct service *service,
+                                         const struct service_port *port)
+{
+    struct deciding deciding = choose(compile, NULL, service, port);
+    return deciding.n > 0 && deciding.kind != OBJECT_TRAFFIC_SPLIT ? deciding.list[0] : NULL;
+}
+
+/* The oldest split that is for everything, and so for connections, too; NULL: none. */
+static const struct route *split_of_connections(const struct deciding *deciding)
+{
+    const struct route *first = NULL;
+    for (size_t i = 0; i < deciding->n; i++) {
+        const struct route *route = deciding->list[i];
+        bool is_whole =
+            route->n_rules == 1 && route->rules[0].n_matches == 0 && !*route->rules[0].name;
+        if (is_whole && (!first || object_precedence(&route->object, &first->object) < 0))
+            first = route;
+    }
+    return first;
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
@@ -242,8 +295,13 @@ void routes_compile(struct compile *compile, const struct service *service,
     struct deciding deciding = choose(compile, compile->consumer, service, port);
     if (deciding.n == 0)
         return;
+    const struct route *of_connections = NULL;
     if (deciding.kind == OBJECT_TCP_ROUTE)
-        replace_backends(compile, oldest(&deciding), family, message);
+        of_connections = oldest(&deciding);
     else
         fill_rules(compile, &deciding, family, message);
+    if (deciding.kind == OBJECT_TRAFFIC_SPLIT)
+        of_connections = split_of_connections(&deciding);
+    if (of_connections)
+        replace_backends(compile, of_connections, family, message);
 }

@@ -5,7 +5,8 @@
  * Routes of the Service's own namespace are for all callers, those of another one for the callers
  * of that namespace alone (GAMMA, producer and consumer routes), before the others. Of the kinds
  * that are attached the most specific decides alone (GEP-1426): GRPCRoute, then HTTPRoute, then
- * TCPRoute; those of the caller's namespace say the kind where there are any.
+ * TCPRoute; those of the caller's namespace say the kind where there are any. TrafficSplits decide
+ * where no route is attached.
  */
 #ifndef OUTRIGGER_CONTROLLER_COMPILE_ROUTES_H
 #define OUTRIGGER_CONTROLLER_COMPILE_ROUTES_H
@@ -26,6 +27,12 @@ void routes_compile(struct compile *compile, const struct service *service,
 /* Does the parent name this port of this Service? */
 bool route_parent_is(const struct route_parent *parent, const struct service *service,
                      const struct service_port *port);
+
+/*
+ * The route because of which no TrafficSplit of the port has an effect; NULL when there is none.
+ */
+const struct route *routes_before_splits(struct compile *compile, const struct service *service,
+                                         const struct service_port *port);
 
 /*
  * NULL when the route has a say in what becomes of requests to the port, to which it is attached;

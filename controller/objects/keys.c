@@ -6,6 +6,7 @@
 #include "controller/objects/pod.h"
 #include "controller/objects/route.h"
 #include "controller/objects/service.h"
+#include "controller/objects/traffic_split.h"
 
 static const char *const kind_words[OBJECT_KINDS] = {
     [OBJECT_NAMESPACE] = "namespace",
@@ -20,6 +21,10 @@ static const char *const kind_words[OBJECT_KINDS] = {
     [OBJECT_TCP_ROUTE] = "tcproute",
     [OBJECT_REFERENCE_GRANT] = "grant",
     [OBJECT_HTTP_FILTER] = "httpfilter",
+    [OBJECT_TRAFFIC_TARGET] = "target",
+    [OBJECT_TRAFFIC_SPLIT] = "split",
+    [OBJECT_HTTP_ROUTE_GROUP] = "httproutegroup",
+    [OBJECT_SMI_TCP_ROUTE] = "smitcproute",
 };
 
 const char *key_of_kind(char key[STORE_KEY_BYTES], enum object_kind kind)
@@ -138,6 +143,9 @@ bool keys_each(const struct object *object, each_key each, void *context)
     case OBJECT_GRPC_ROUTE:
     case OBJECT_TCP_ROUTE:
         return each_of_route((const struct route *)object, each, context);
+    case OBJECT_TRAFFIC_SPLIT:
+        return each(context, key_of_routes(key, object->namespace,
+                                           ((const struct traffic_split *)object)->service));
     default:
         return true;
     }

@@ -19,7 +19,7 @@ const char *key_of_ip(char key[STORE_KEY_BYTES], const struct ip *ip);
 const char *key_of_vip(char key[STORE_KEY_BYTES], const struct ip *ip, uint16_t port);
 const char *key_of_label(char key[STORE_KEY_BYTES], const char *namespace,
                          const struct label *label);
-/* Routes of all kinds that are attached to the Service. */
+/* Routes of all kinds that are attached to the Service, and its TrafficSplits. */
 const char *key_of_routes(char key[STORE_KEY_BYTES], const char *namespace, const char *service);
 const char *key_of_slices(char key[STORE_KEY_BYTES], const char *namespace, const char *service);
 

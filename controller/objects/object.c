@@ -13,22 +13,15 @@ static const char *const kind_names[OBJECT_KINDS] = {
     [OBJECT_TCP_ROUTE] = "TCPRoute",
     [OBJECT_REFERENCE_GRANT] = "ReferenceGrant",
     [OBJECT_HTTP_FILTER] = "HTTPFilter",
+    [OBJECT_TRAFFIC_TARGET] = "TrafficTarget",
+    [OBJECT_TRAFFIC_SPLIT] = "TrafficSplit",
+    [OBJECT_HTTP_ROUTE_GROUP] = "HTTPRouteGroup",
+    [OBJECT_SMI_TCP_ROUTE] = "TCPRoute.specs.smi-spec.io",
 };
 
 const char *object_kind_name(enum object_kind kind)
 {
     return kind_names[kind];
-}
-
-bool object_kind_parse(struct slice name, enum object_kind *kind)
-{
-    for (int i = 0; i < OBJECT_KINDS; i++) {
-        if (slice_eq_str(name, kind_names[i])) {
-            *kind = (enum object_kind)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 const char *labels_get(struct labels labels, const char *key)

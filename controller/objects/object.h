@@ -26,6 +26,10 @@ enum object_kind {
     OBJECT_TCP_ROUTE,
     OBJECT_REFERENCE_GRANT,
     OBJECT_HTTP_FILTER,
+    OBJECT_TRAFFIC_TARGET, /* the following four are of the Service Mesh Interface */
+    OBJECT_TRAFFIC_SPLIT,
+    OBJECT_HTTP_ROUTE_GROUP,
+    OBJECT_SMI_TCP_ROUTE,
     OBJECT_KINDS, /* how many there are */
 };
 
@@ -52,11 +56,8 @@ struct object {
     struct arena arena;    /* holds the object itself and all of its texts */
 };
 
-/* "Pod", "AccessPolicy", ... */
+/* "Pod", "AccessPolicy", ...: as in `kind`, and of kinds with the same one, with the group. */
 const char *object_kind_name(enum object_kind kind);
-
-/* False when there is no such kind. */
-bool object_kind_parse(struct slice name, enum object_kind *kind);
 
 /* NULL when there is no such label. */
 const char *labels_get(struct labels labels, const char *key);

@@ -13,35 +13,92 @@
 #include "controller/objects/route.h"
 #include "controller/objects/service.h"
 #include "controller/objects/service_account.h"
+#include "controller/objects/smi_spec.h"
 #include "controller/objects/traffic_policy.h"
+#include "controller/objects/traffic_split.h"
+#include "controller/objects/traffic_target.h"
 
 #define GATEWAY_GROUP "gateway.networking.k8s.io"
 #define OWN_GROUP     "outrigger.dev"
-#define OWN_VERSION   OWN_GROUP "/v1alpha1"
+#define OWN_VERSION   "v1alpha1"
 
 struct kind_row {
-    const char *api_version;
+    const char *kind;        /* as manifests name it */
+    const char *group;       /* "" for the core */
+    const char *versions[5]; /* that are read; the first is the one to write */
     size_t bytes;
     bool keeps_labels;
     void (*read)(const struct field *root, struct object *object);
 };
 
+#define SMI_VERSIONS "v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"
+
 static const struct kind_row kind_rows[OBJECT_KINDS] = {
-    [OBJECT_NAMESPACE] = {"v1", sizeof(struct namespace), false, namespace_read},
-    [OBJECT_SERVICE_ACCOUNT] = {"v1", sizeof(struct service_account), false, service_account_read},
-    [OBJECT_POD] = {"v1", sizeof(struct pod), true, pod_read},
-    [OBJECT_SERVICE] = {"v1", sizeof(struct service), false, service_read},
-    [OBJECT_ENDPOINT_SLICE] = {"discovery.k8s.io/v1", sizeof(struct endpoint_slice), false,
+    [OBJECT_NAMESPACE] = {"Namespace", "", {"v1"}, sizeof(struct namespace), false, namespace_read},
+    [OBJECT_SERVICE_ACCOUNT] =
+        {"ServiceAccount", "", {"v1"}, sizeof(struct service_account), false, service_account_read},
+    [OBJECT_POD] = {"Pod", "", {"v1"}, sizeof(struct pod), true, pod_read},
+    [OBJECT_SERVICE] = {"Service", "", {"v1"}, sizeof(struct service), false, service_read},
+    [OBJECT_ENDPOINT_SLICE] = {"EndpointSlice",
+                               "discovery.k8s.io",
+                               {"v1"},
+                               sizeof(struct endpoint_slice),
+                               false,
                                endpoint_slice_read},
-    [OBJECT_HTTP_ROUTE] = {GATEWAY_GROUP "/v1", sizeof(struct route), false, route_read},
-    [OBJECT_GRPC_ROUTE] = {GATEWAY_GROUP "/v1", sizeof(struct route), false, route_read},
-    [OBJECT_TCP_ROUTE] = {GATEWAY_GROUP "/v1alpha2", sizeof(struct route), false, route_read},
-    [OBJECT_REFERENCE_GRANT] = {GATEWAY_GROUP "/v1beta1", sizeof(struct reference_grant), false,
+    [OBJECT_HTTP_ROUTE] =
+        {"HTTPRoute", GATEWAY_GROUP, {"v1"}, sizeof(struct route), false, route_read},
+    [OBJECT_GRPC_ROUTE] =
+        {"GRPCRoute", GATEWAY_GROUP, {"v1"}, sizeof(struct route), false, route_read},
+    [OBJECT_TCP_ROUTE] =
+        {"TCPRoute", GATEWAY_GROUP, {"v1alpha2"}, sizeof(struct route), false, route_read},
+    [OBJECT_REFERENCE_GRANT] = {"ReferenceGrant",
+                                GATEWAY_GROUP,
+                                {"v1beta1"},
+                                sizeof(struct reference_grant),
+                                false,
                                 reference_grant_read},
-    [OBJECT_ACCESS_POLICY] = {OWN_VERSION, sizeof(struct access_policy), false, access_policy_read},
-    [OBJECT_TRAFFIC_POLICY] = {OWN_VERSION, sizeof(struct traffic_policy), false,
+    [OBJECT_ACCESS_POLICY] = {"AccessPolicy",
+                              OWN_GROUP,
+                              {OWN_VERSION},
+                              sizeof(struct access_policy),
+                              false,
+                              access_policy_read},
+    [OBJECT_TRAFFIC_POLICY] = {"TrafficPolicy",
+                               OWN_GROUP,
+                               {OWN_VERSION},
+                               sizeof(struct traffic_policy),
+                               false,
                                traffic_policy_read},
-    [OBJECT_HTTP_FILTER] = {OWN_VERSION, sizeof(struct http_filter), false, http_filter_read},
+    [OBJECT_HTTP_FILTER] = {"HTTPFilter",
+                            OWN_GROUP,
+                            {OWN_VERSION},
+                            sizeof(struct http_filter),
+                            false,
+                            http_filter_read},
+    [OBJECT_TRAFFIC_TARGET] = {"TrafficTarget",
+                               "access.smi-spec.io",
+                               {SMI_VERSIONS},
+                               sizeof(struct traffic_target),
+                               false,
+                               traffic_target_read},
+    [OBJECT_TRAFFIC_SPLIT] = {"TrafficSplit",
+                              "split.smi-spec.io",
+                              {SMI_VERSIONS},
+                              sizeof(struct traffic_split),
+                              false,
+                              traffic_split_read},
+    [OBJECT_HTTP_ROUTE_GROUP] = {"HTTPRouteGroup",
+                                 "specs.smi-spec.io",
+                                 {SMI_VERSIONS},
+                                 sizeof(struct http_route_group),
+                                 false,
+                                 http_route_group_read},
+    [OBJECT_SMI_TCP_ROUTE] = {"TCPRoute",
+                              "specs.smi-spec.io",
+                              {SMI_VERSIONS},
+                              sizeof(struct smi_tcp_route),
+                              false,
+                              smi_tcp_route_read},
 };
 
 /* One run of objects_read(). */
@@ -104,7 +161,7 @@ static const char *file_text(struct reading *reading, const struct field *root)
 static void allow_only_known(const struct field *root, enum object_kind kind)
 {
     static const char *const names[] = {"apiVersion", "kind", "metadata", "spec", "status"};
-    if (strcmp(kind_rows[kind].api_version, OWN_VERSION) == 0)
+    if (strcmp(kind_rows[kind].group, OWN_GROUP) == 0)
         field_allow_only(root, names, sizeof(names) / sizeof(names[0]));
 }
 
@@ -160,6 +217,40 @@ static bool fail_kind(const struct field *kind, const char *text)
     return field_fail(kind, "\"%s\" is none of AccessPolicy, TrafficPolicy, HTTPFilter", text);
 }
 
+/* The group of "GROUP/VERSION"; "" of the core's, which is a version alone. */
+static struct slice group_of(struct slice api_version)
+{
+    const char *slash = memchr(api_version.ptr, '/', api_version.len);
+    return slash ? slice_sub(api_version, 0, (size_t)(slash - api_version.ptr)) : SLICE_LITERAL("");
+}
+
+/* The kind of that name and group; of another group where there is none; NULL: none of ours. */
+static const struct kind_row *find_kind(const char *kind, struct slice group)
+{
+    const struct kind_row *named = NULL;
+    for (int i = 0; i < OBJECT_KINDS; i++) {
+        if (strcmp(kind_rows[i].kind, kind) != 0)
+            continue;
+        if (slice_eq_str(group, kind_rows[i].group))
+            return &kind_rows[i];
+        named = named ? named : &kind_rows[i];
+    }
+    return named;
+}
+
+static bool check_version(const struct field *field, const struct kind_row *row,
+                          const char *api_version)
+{
+    struct slice text = slice_str(api_version), group = group_of(text);
+    struct slice version = group.len ? slice_sub(text, group.len + 1, text.len) : text;
+    bool is_ours = slice_eq_str(group, row->group);
+    for (size_t i = 0; is_ours && i < sizeof(row->versions) / sizeof(row->versions[0]); i++)
+        if (row->versions[i] && slice_eq_str(version, row->versions[i]))
+            return true;
+    return field_fail(field, "\"%s\" is not that of %s, which is \"%s%s%s\"", api_version,
+                      row->kind, row->group, *row->group ? "/" : "", row->versions[0]);
+}
+
 static bool read_document(struct run *run, const struct field *root, bool is_in_list);
 
 static bool read_list(struct run *run, const struct field *root)
@@ -181,18 +272,15 @@ static bool read_document(struct run *run, const struct field *root, bool is_in_
     field_require(&version_field);
     const char *kind_text = field_text(&kind_field);
     const char *version = field_text(&version_field);
-    enum object_kind kind;
     if (root->reading->has_failed)
         return false;
     if (strcmp(kind_text, "List") == 0)
         return is_in_list ? field_fail(&kind_field, "a List in a List is not taken")
                           : read_list(run, root);
-    bool is_known = object_kind_parse(slice_str(kind_text), &kind);
-    if (is_known && strcmp(version, kind_rows[kind].api_version) != 0)
-        return field_fail(&version_field, "\"%s\" is not that of %s, which is \"%s\"", version,
-                          kind_text, kind_rows[kind].api_version);
-    if (is_known)
-        return read_object(run, root, kind);
+    const struct kind_row *row = find_kind(kind_text, group_of(slice_str(version)));
+    if (row)
+        return check_version(&version_field, row, version) &&
+               read_object(run, root, (enum object_kind)(row - kind_rows));
     /* What is ours but misspelt would be a policy that silently does nothing. */
     if (slice_starts_with(slice_str(version), SLICE_LITERAL(OWN_GROUP "/")))
         return fail_kind(&kind_field, kind_text);

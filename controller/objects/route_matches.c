@@ -10,15 +10,23 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define VALUES_MAX   16 /* headers of a match, or parameters */
 
+const char *route_lower_case(const struct field *field, struct slice text)
+{
+    char *copy = arena_text(field->reading->arena, text);
+    if (!field_has_memory(field, copy))
+        return "";
+    for (char *c = copy; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return copy;
+}
+
 const char *route_header_name(const struct field *field)
 {
     struct err err;
-    char *name = arena_text(field->reading->arena, field_slice(field));
+    const char *name = route_lower_case(field, field_slice(field));
     field_require(field);
-    if (field->reading->has_failed || !field_has_memory(field, name))
+    if (field->reading->has_failed)
         return "";
-    for (char *c = name; *c; c++)
-        *c = (char)tolower((unsigned char)*c);
     if (!pattern_check(PATTERN_HEADER_NAME, slice_str(name), &err))
         field_fail(field, "%s", err.text);
     return name;
@@ -44,14 +52,19 @@ const char *route_path(const struct field *field)
     return path;
 }
 
-static const char *read_regex(const struct field *field)
+void route_check_regex(const struct field *field, const char *text)
 {
     struct err err;
-    const char *text = field_text(field);
     struct regex *regex = field->reading->has_failed ? NULL : regex_new(slice_str(text), &err);
     if (!regex && !field->reading->has_failed)
         field_fail(field, "%s", err.text);
     regex_free(regex);
+}
+
+static const char *read_regex(const struct field *field)
+{
+    const char *text = field_text(field);
+    route_check_regex(field, text);
     return text;
 }
 

@@ -15,6 +15,10 @@ void *route_list(const struct field *list, size_t max, size_t size, size_t *n);
 /* A header's name, in lower case; a complaint when it is none, or one that a route may not touch.
  */
 const char *route_header_name(const struct field *field);
+/* A copy in lower case, "" with a complaint when memory is short. */
+const char *route_lower_case(const struct field *field, struct slice text);
+/* Complains of what is no expression that a proxy can match. */
+void route_check_regex(const struct field *field, const char *text);
 /* A path for exact and prefix matches, and to put in one's place. */
 const char *route_path(const struct field *field);
 

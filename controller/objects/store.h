@@ -9,7 +9,7 @@
  *     ip/ADDRESS                pods that have the address             "ip/10.0.0.7"
  *     vip/ADDRESS:PORT          services that are dialled so           "vip/[fd00::1]:80"
  *     label/NAMESPACE/KEY=VALUE pods that have the label               "label/shop/app=web"
- *     routes/NAMESPACE/SERVICE  routes attached to the Service         "routes/shop/web"
+ *     routes/NAMESPACE/SERVICE  routes and splits of the Service       "routes/shop/web"
  *     slices/NAMESPACE/SERVICE  EndpointSlices of a Service            "slices/shop/web"
  *
  * One thread only: the store and what was found in it may be used between two changes.

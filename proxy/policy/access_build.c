@@ -94,7 +94,9 @@ static bool access_read_headers(struct access_headers *headers,
         if (!pattern_check(PATTERN_HEADER_NAME, slice_str(in[i]->name), err))
             return err_prefix(err, "%s[%zu].name", field, i);
         if (!access_read_texts(&header->values, in[i]->values, in[i]->n_values, ACCESS_HEADER_VALUE,
-                               "values", err))
+                               "values", err) ||
+            !access_read_regexes(&header->regexes, in[i]->regexes, in[i]->n_regexes, "regexes",
+                                 err))
             return wire_at(err, "%s[%zu]", field, i);
         header->id = field_name_of(slice_str(in[i]->name));
         header->name = strdup(in[i]->name);
@@ -113,6 +115,8 @@ static bool access_read_request(struct access_target *out, const Outrigger__V1__
                        err))
     return TEXTS(methods, ACCESS_METHOD) && TEXTS(paths, ACCESS_PATH) &&
            TEXTS(hosts, ACCESS_HOST) && TEXTS(grpc_methods, ACCESS_GRPC_METHOD) &&
+           access_read_regexes(&out->path_regexes, in->path_regexes, in->n_path_regexes,
+                               "path_regexes", err) &&
            access_read_headers(&out->headers, in->headers, in->n_headers, is_understood, "headers",
                                err) &&
            access_read_headers(&out->not_headers, in->not_headers, in->n_not_headers, is_understood,
@@ -124,9 +128,9 @@ static bool access_read_target(struct access_target *out, const Outrigger__V1__A
                                bool *is_understood, struct err *err)
 {
     out->has_request_conditions = in->n_methods || in->n_not_methods || in->n_paths ||
-                                  in->n_not_paths || in->n_hosts || in->n_not_hosts ||
-                                  in->n_grpc_methods || in->n_not_grpc_methods || in->n_headers ||
-                                  in->n_not_headers;
+                                  in->n_path_regexes || in->n_not_paths || in->n_hosts ||
+                                  in->n_not_hosts || in->n_grpc_methods || in->n_not_grpc_methods ||
+                                  in->n_headers || in->n_not_headers;
     /* A condition of no kind that this version knows: a newer kind, or a mistake. */
     if (in->base.n_unknown_fields > 0 ||
         !(in->n_ports || in->n_not_ports || out->has_request_conditions))
@@ -245,12 +249,14 @@ static void access_free_headers(struct access_headers *headers)
     for (size_t i = 0; i < headers->n; i++) {
         free(headers->list[i].name);
         access_free_texts(&headers->list[i].values);
+        access_free_regexes(&headers->list[i].regexes);
     }
     free(headers->list);
 }
 
 static void access_free_target(struct access_target *target)
 {
+    access_free_regexes(&target->path_regexes);
     struct access_texts *texts[] = {
         &target->methods,     &target->paths,     &target->hosts,     &target->grpc_methods,
         &target->not_methods, &target->not_paths, &target->not_hosts, &target->not_grpc_methods,

@@ -65,6 +65,14 @@ static json_t *access_describe_grpc(const struct access_texts *texts)
     return array;
 }
 
+static json_t *access_describe_regexes(const struct access_regexes *regexes)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < regexes->n; i++)
+        json_array_append_new(array, json_string(regexes->list[i].text));
+    return array;
+}
+
 static json_t *access_describe_headers(const struct access_headers *headers)
 {
     json_t *array = json_array();
@@ -72,6 +80,7 @@ static json_t *access_describe_headers(const struct access_headers *headers)
         json_t *header = json_object();
         json_object_set_new(header, "name", json_string(headers->list[i].name));
         access_describe_kind(header, "values", access_describe_texts(&headers->list[i].values));
+        access_describe_kind(header, "regexes", access_describe_regexes(&headers->list[i].regexes));
         json_array_append_new(array, header);
     }
     return array;
@@ -85,6 +94,7 @@ static json_t *access_describe_target(const struct access_target *to)
     access_describe_kind(out, "methods", access_describe_texts(&to->methods));
     access_describe_kind(out, "not_methods", access_describe_texts(&to->not_methods));
     access_describe_kind(out, "paths", access_describe_texts(&to->paths));
+    access_describe_kind(out, "path_regexes", access_describe_regexes(&to->path_regexes));
     access_describe_kind(out, "not_paths", access_describe_texts(&to->not_paths));
     access_describe_kind(out, "hosts", access_describe_texts(&to->hosts));
     access_describe_kind(out, "not_hosts", access_describe_texts(&to->not_hosts));

@@ -83,7 +83,7 @@ static bool access_add_paths(struct access_keys *keys, const struct access_rule 
     for (size_t i = 0; i < rule->n_to; i++) {
         const struct access_target *to = &rule->to[i];
         const struct access_texts *paths = to->paths.n ? &to->paths : &to->grpc_methods;
-        if (paths->n == 0)
+        if (paths->n == 0 || to->path_regexes.n > 0)
             return false;
         for (size_t j = 0; j < paths->n; j++) {
             struct slice key = access_path_key(&paths->list[j]);
@@ -140,12 +140,13 @@ static bool access_add_sources(struct access_keys *keys, const struct access_rul
     return rule->n_from > 0;
 }
 
-static bool access_is_exact(const struct access_texts *texts)
+static bool access_is_exact(const struct access_header *header)
 {
+    const struct access_texts *texts = &header->values;
     for (size_t i = 0; i < texts->n; i++)
         if (texts->list[i].match != ACCESS_EXACT)
             return false;
-    return texts->n > 0;
+    return texts->n > 0 && header->regexes.n == 0;
 }
 
 static void access_add_header(struct access_keys *keys, const struct access_header *header,
@@ -153,7 +154,7 @@ static void access_add_header(struct access_keys *keys, const struct access_head
 {
     struct slice name = slice_str(header->name);
     size_t longest = 0;
-    if (!access_is_exact(&header->values)) {
+    if (!access_is_exact(header)) {
         access_add_key(keys, access_hash_header(KEY_HEADER_NAME, name), ref);
     } else {
         for (size_t i = 0; i < header->values.n; i++) {
@@ -178,7 +179,7 @@ static bool access_add_headers(struct access_keys *keys, const struct access_rul
         if (headers->n == 0)
             return false;
         size_t chosen = 0;
-        while (chosen < headers->n && !access_is_exact(&headers->list[chosen].values))
+        while (chosen < headers->n && !access_is_exact(&headers->list[chosen]))
             chosen++;
         access_add_header(keys, &headers->list[chosen < headers->n ? chosen : 0], ref);
     }

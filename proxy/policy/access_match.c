@@ -121,6 +121,14 @@ static bool access_has_text(const struct access_texts *texts, struct slice value
     return false;
 }
 
+static bool access_has_regex(const struct access_regexes *regexes, struct slice value)
+{
+    for (size_t i = 0; i < regexes->n; i++)
+        if (regex_matches(regexes->list[i].regex, value))
+            return true;
+    return false;
+}
+
 /* Host names differ in case without being different; a name below a suffix has something in front
  * of it. */
 static bool access_has_host(const struct access_texts *texts, struct slice host)
@@ -145,7 +153,9 @@ static bool access_header_matches(const struct access_header *header, const stru
         if (field->id != header->id ||
             (field->id == FIELD_OTHER && !slice_eq_str(field->name, header->name)))
             continue;
-        if (header->values.n == 0 || access_has_text(&header->values, field->value))
+        if ((header->values.n == 0 && header->regexes.n == 0) ||
+            access_has_text(&header->values, field->value) ||
+            access_has_regex(&header->regexes, field->value))
             return true;
     }
     return false;
@@ -168,10 +178,18 @@ static bool access_fits(const struct access_texts *any_of, const struct access_t
     return (any_of->n == 0 || access_has_text(any_of, value)) && !access_has_text(none_of, value);
 }
 
+static bool access_path_fits(const struct access_target *to, struct slice path)
+{
+    if (access_has_text(&to->not_paths, path))
+        return false;
+    return (to->paths.n == 0 && to->path_regexes.n == 0) || access_has_text(&to->paths, path) ||
+           access_has_regex(&to->path_regexes, path);
+}
+
 static bool access_request_fits(const struct access_target *to, const struct access_peer *peer)
 {
     const struct head *head = peer->request->head;
-    return access_fits(&to->paths, &to->not_paths, peer->request->path) &&
+    return access_path_fits(to, peer->request->path) &&
            access_fits(&to->grpc_methods, &to->not_grpc_methods, peer->request->path) &&
            access_fits(&to->methods, &to->not_methods, head->method) &&
            (to->hosts.n == 0 || access_has_host(&to->hosts, peer->host)) &&

@@ -5,6 +5,7 @@
 #ifndef OUTRIGGER_PROXY_POLICY_ACCESS_TYPES_H
 #define OUTRIGGER_PROXY_POLICY_ACCESS_TYPES_H
 
+#include "common/regex.h"
 #include "proxy/policy/access.h"
 
 enum access_action { ACCESS_ALLOW, ACCESS_DENY, ACCESS_AUDIT };
@@ -54,10 +55,22 @@ struct access_ranges {
     size_t n;
 };
 
+/* Expressions for a whole text, beside the texts of the same condition. */
+struct access_regexes {
+    struct access_regex *list;
+    size_t n;
+};
+
+struct access_regex {
+    char *text;
+    struct regex *regex;
+};
+
 struct access_header {
     char *name;
     enum field_name id;
-    struct access_texts values; /* none: the field is there */
+    struct access_texts values; /* none, and no `regexes`: the field is there */
+    struct access_regexes regexes;
 };
 
 struct access_headers {
@@ -69,6 +82,7 @@ struct access_target {
     struct access_ranges ports, not_ports;
     bool has_request_conditions; /* any of the following */
     struct access_texts methods, paths, hosts, grpc_methods;
+    struct access_regexes path_regexes; /* beside `paths` */
     struct access_texts not_methods, not_paths, not_hosts, not_grpc_methods;
     struct access_headers headers, not_headers;
 };

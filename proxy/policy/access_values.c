@@ -151,3 +151,31 @@ void access_free_texts(struct access_texts *texts)
         free(texts->list[i].text);
     free(texts->list);
 }
+
+bool access_read_regexes(struct access_regexes *regexes, char *const *in, size_t n,
+                         const char *field, struct err *err)
+{
+    regexes->list = access_array(n, ACCESS_MAX_REGEXES, sizeof(*regexes->list), field, err);
+    if (!regexes->list)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct access_regex *regex = &regexes->list[i];
+        regexes->n = i + 1;
+        regex->text = strdup(in[i]);
+        if (!regex->text)
+            return err_set(err, "%s[%zu]: out of memory", field, i);
+        regex->regex = regex_new(slice_str(regex->text), err);
+        if (!regex->regex)
+            return err_prefix(err, "%s[%zu]", field, i);
+    }
+    return true;
+}
+
+void access_free_regexes(struct access_regexes *regexes)
+{
+    for (size_t i = 0; i < regexes->n; i++) {
+        free(regexes->list[i].text);
+        regex_free(regexes->list[i].regex);
+    }
+    free(regexes->list);
+}

@@ -7,7 +7,8 @@
 
 #include "proxy/policy/access_types.h"
 
-#define ACCESS_MAX_VALUES 16384 /* of one condition */
+#define ACCESS_MAX_VALUES  16384 /* of one condition */
+#define ACCESS_MAX_REGEXES 64    /* likewise; each is tried on its own */
 
 enum access_kind {
     ACCESS_IDENTITY,
@@ -30,5 +31,10 @@ void *access_array(size_t n, size_t max, size_t size, const char *field, struct 
 bool access_read_texts(struct access_texts *texts, char *const *in, size_t n, enum access_kind kind,
                        const char *field, struct err *err) MUST_USE;
 void access_free_texts(struct access_texts *texts);
+
+/* As access_read_texts(), of expressions. */
+bool access_read_regexes(struct access_regexes *regexes, char *const *in, size_t n,
+                         const char *field, struct err *err) MUST_USE;
+void access_free_regexes(struct access_regexes *regexes);
 
 #endif

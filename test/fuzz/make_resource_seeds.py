@@ -37,6 +37,11 @@ WORKLOADS = {
             not_methods: "GET" not_paths: "/a/b" not_hosts: "[::1]" not_grpc_methods: "s.S/M"
             not_headers { name: "x-b" values: "" } } } }
         mesh { path_rules { escaped_slashes: SLASHES_UNESCAPE merge_slashes: true } }''',
+    "expressions": '''name: "shop/api-1"
+        access_policies { name: "TrafficTarget/shop/in" action: ALLOW rules {
+            from { service_accounts: "front/web" }
+            to { ports { first: 80 last: 80 } methods: "GET" path_regexes: "(?:/api).*"
+                 headers { name: "x-a" regexes: "a|b+" values: "c" } } } }''',
     "limits": '''name: "shop/api-1"
         rate_limits { name: "all" policy: "shop/a" requests: 10 per_ms: 1000 burst: 3 }
         rate_limits { name: "user" policy: "shop/a" requests: 1 per_ms: 60000 by: BY_HEADER header: "x-user"
