@@ -77,3 +77,31 @@ struct map_entry **text_sorted(const struct map *map)
     qsort(entries, n, sizeof(*entries), by_key);
     return entries;
 }
+
+/* How many bytes the character has that begins with this one; 0: none does. */
+static size_t utf8_len(uint8_t first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2)
+        return 0;
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+}
+
+bool text_is_utf8(struct slice text)
+{
+    const uint8_t *at = (const uint8_t *)text.ptr, *end = at + text.len;
+    for (size_t len; at < end; at += len) {
+        len = utf8_len(*at);
+        if (len == 0 || len > (size_t)(end - at))
+            return false;
+        for (size_t i = 1; i < len; i++)
+            if ((at[i] & 0xc0) != 0x80)
+                return false;
+        /* Overlong forms, surrogates, beyond U+10FFFF. */
+        if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+            (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+            return false;
+    }
+    return true;
+}

@@ -20,6 +20,9 @@ const char *text_time(int64_t wall_sec, char text[TEXT_TIME_BYTES]);
 #define TEXT_SPAN_BYTES 32
 const char *text_span(int64_t seconds, char text[TEXT_SPAN_BYTES]);
 
+/* Is it well-formed UTF-8 (RFC 3629)? */
+bool text_is_utf8(struct slice text);
+
 /*
  * The entries of a map in the order of their keys; an array for the caller to free(). NULL when
  * memory is short, never for an empty map.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "proxy/wire.h"
 
 /* Structs of requests that are kept, so that a request on a warm connection allocates nothing. */
 #define IDLE_REQUESTS_MAX 256
@@ -204,6 +205,9 @@ enum request_step request_end(struct request *request, enum request_reason reaso
     timer_cancel(&workspace->timers, &request->timer);
     request_stop_timeouts(request);
     request_mirror_drop(request);
+    request_side_call_cancel(request);
+    wire_free(request->external_answer);
+    request->external_answer = NULL;
     request_breaker_end(request);
     /* In this order: the answer's head, which lives with `up`, must last as long as `down`. */
     stream_close(request->down, cut);

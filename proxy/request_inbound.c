@@ -72,5 +72,5 @@ enum request_step request_authorize(struct request *request)
         request_refuse_connection(request);
         return request_answer(request, REQUEST_REASON_POLICY_DENIED);
     }
-    return request->workload->rate_limits.n ? REQUEST_LIMIT : REQUEST_CONNECT;
+    return request->workload->has_more_steps ? REQUEST_ASK_AUTHORIZER : REQUEST_CONNECT;
 }

@@ -48,5 +48,5 @@ enum request_step request_limit(struct request *request)
     uint64_t wait_ns;
     const struct rate_limit *limit =
         rate_limits_take(&request->workload->rate_limits, &asked, request->begun_ns, &wait_ns);
-    return limit ? limit_refuse(request, limit, wait_ns) : REQUEST_CONNECT;
+    return limit ? limit_refuse(request, limit, wait_ns) : REQUEST_ASK_LIMITER;
 }

@@ -84,8 +84,11 @@ struct request {
     const struct cors *cors; /* by which the answer may be read from `origin`; or NULL */
     struct slice origin;
     uint64_t back_off_ms;
-    struct mirror *mirrors; /* copies that still get the body */
-    const char *policy;     /* that decided, of `workload`; "" */
+    struct mirror *mirrors;         /* copies that still get the body */
+    struct side_call *side_call;    /* somebody is being asked about it; or NULL */
+    void *external_answer;          /* what was answered: wire_free(); or NULL */
+    struct slice external_question; /* in the arena of `down` */
+    const char *policy;             /* that decided, of `workload`; "" */
     const char *policy_why;
     const char *detail;      /* what went wrong, in the arena of `down`; "" */
     const char *up_protocol; /* "http/1.1", "h2"; "" before */
@@ -187,6 +190,18 @@ void request_mirror_begin(struct request *request, const struct filters *filters
 void request_mirror_data(struct request *request, struct slice data, bool is_end);
 /* The request ends before its body has: what is not whole is given up. */
 void request_mirror_drop(struct request *request);
+
+/*
+ * request_side_call.c: asks the service by a unary gRPC call `method` ("/package.Service/Method").
+ * `on_answer` is called once, maybe before this returns, and then the request is run: with the
+ * answer, good during the call, or with `why` there is none. False: its endpoints are not known, or
+ * memory is short.
+ */
+typedef void side_call_on_answer(struct request *request, struct slice answer, const char *why);
+bool request_side_call_begin(struct request *request, const struct external_service *service,
+                             const char *method, const ProtobufCMessage *message,
+                             side_call_on_answer *on_answer) MUST_USE;
+void request_side_call_cancel(struct request *request);
 
 /*
  * request_retry.c: does the route have another attempt? Then the last one is abandoned, and the

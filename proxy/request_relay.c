@@ -51,6 +51,13 @@ static void on_down_data(struct stream *down, struct slice data, bool is_end)
         relay_finish(request);
 }
 
+/* What only the proxy may say to the application. */
+static void strip_trailers(const struct workload *workload, struct head *trailers)
+{
+    jwt_strip(&workload->jwt, trailers);
+    external_authorization_strip(&workload->authorization, trailers);
+}
+
 static void on_down_trailers(struct stream *down, struct head *trailers)
 {
     struct request *request = down->owner;
@@ -59,7 +66,7 @@ static void on_down_trailers(struct stream *down, struct head *trailers)
     request_replay_drop(request);
     request_mirror_data(request, slice_of("", 0), true);
     if (request_is_inbound(request) && request->workload)
-        jwt_strip(&request->workload->jwt, trailers);
+        strip_trailers(request->workload, trailers);
     if (!stream_send_trailers(request->up, trailers))
         request_answer(request, REQUEST_REASON_NO_MEMORY);
 }

@@ -11,7 +11,9 @@
     X(REQUEST_EDIT_INBOUND, "edit", request_edit_inbound)                                          \
     X(REQUEST_AUTHENTICATE, "authenticate", request_authenticate)                                  \
     X(REQUEST_AUTHORIZE, "authorize", request_authorize)                                           \
+    X(REQUEST_ASK_AUTHORIZER, "authorizer", request_ask_authorizer)                                \
     X(REQUEST_LIMIT, "limit", request_limit)                                                       \
+    X(REQUEST_ASK_LIMITER, "limiter", request_ask_limiter)                                         \
     X(REQUEST_EDIT_OUTBOUND, "edit", request_edit_outbound)                                        \
     X(REQUEST_ROUTE, "route", request_route)                                                       \
     X(REQUEST_FILTER, "filter", request_filter)                                                    \

@@ -177,6 +177,13 @@ static void tunnel_log_audit(const struct tunnel *tunnel, const struct access_ve
         LOG_I("suppressed", suppressed));
 }
 
+/* Requests are what an authorizer is asked about: what is none cannot be, and is not let by. */
+static bool is_for_authorizer(const struct workload *workload)
+{
+    const struct external_authorization *rules = &workload->authorization;
+    return rules->service.policy && !(rules->is_fail_open && rules->is_understood);
+}
+
 bool tunnel_is_allowed(struct tunnel *tunnel, const char *identity, const struct ip *source,
                        uint16_t port)
 {
@@ -190,6 +197,11 @@ bool tunnel_is_allowed(struct tunnel *tunnel, const char *identity, const struct
         verdict.is_allowed = false;
         tunnel->policy = tunnel->workload->jwt.policy;
         tunnel->policy_why = "jwt_missing";
+    }
+    if (verdict.is_allowed && tunnel->workload && is_for_authorizer(tunnel->workload)) {
+        verdict.is_allowed = false;
+        tunnel->policy = tunnel->workload->authorization.service.policy;
+        tunnel->policy_why = "external_authorization";
     }
     if (!verdict.is_allowed)
         telemetry_add(tunnel->workspace->telemetry, COUNTER_POLICY_DENIED, 1);

@@ -132,6 +132,7 @@ void workspace_fini(struct workspace *workspace)
         snapshot_drop(workspace->snapshot);
     svid_tls_drop(workspace->tls.client);
     svid_tls_drop(workspace->tls.server);
+    refusals_fini(&workspace->limiter_refusals);
     free(workspace->identity);
     *workspace = (struct workspace){0};
 }

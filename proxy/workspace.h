@@ -9,6 +9,7 @@
 #include "proxy/conn/conn.h"
 #include "proxy/conn/graveyard.h"
 #include "proxy/conn/timer_wheel.h"
+#include "proxy/limit/refusals.h"
 #include "proxy/settings.h"
 #include "proxy/snapshot.h"
 #include "proxy/telemetry/telemetry.h"
@@ -54,6 +55,7 @@ struct workspace {
     struct worker_tls tls;     /* held */
     char *identity;            /* the pod's own SPIFFE ID, "" before it is known */
     struct log_budget refusals;
+    struct refusals limiter_refusals;
 
     /* Asks the main thread for a Service. */
     void (*want_service)(struct workspace *workspace, struct slice resource);

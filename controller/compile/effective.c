@@ -108,6 +108,10 @@ static void merge_levels(const struct levels *levels, struct effective *effectiv
         merged.connection_rates = levels->list[i]->connection_rates;
     for (size_t i = 0; i < levels->n && !merged.jwt.policy; i++)
         merged.jwt = levels->list[i]->jwt;
+    for (size_t i = 0; i < levels->n && !merged.authorizer.service.policy; i++)
+        merged.authorizer = levels->list[i]->authorizer;
+    for (size_t i = 0; i < levels->n && !merged.limiter.service.policy; i++)
+        merged.limiter = levels->list[i]->limiter;
     effective->mtls_mode = merged.mtls_mode ? merged.mtls_mode : MTLS_PERMISSIVE;
     effective->max_connections = merged.max_connections;
     effective->idle_timeout_ms = merged.idle_timeout_ms;
@@ -120,6 +124,8 @@ static void merge_levels(const struct levels *levels, struct effective *effectiv
     effective->limits = merged.limits;
     effective->connection_rates = merged.connection_rates;
     effective->jwt = merged.jwt;
+    effective->authorizer = merged.authorizer;
+    effective->limiter = merged.limiter;
     effective->escaped_slashes = merged.escaped_slashes;
     effective->merge_slashes = merged.merge_slashes == TOGGLE_ON;
 }

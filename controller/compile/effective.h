@@ -33,6 +33,8 @@ struct effective {
     struct traffic_limits limits;
     struct traffic_limits connection_rates;
     struct traffic_jwt jwt;
+    struct traffic_authorizer authorizer;
+    struct traffic_limiter limiter;
     struct port_ranges opaque_ports;
     struct port_ranges skip_inbound_ports;
 };

@@ -2,6 +2,7 @@
 
 #include "controller/compile/access.h"
 #include "controller/compile/effective.h"
+#include "controller/compile/external.h"
 #include "controller/compile/jwt.h"
 #include "controller/compile/pod_ports.h"
 
@@ -139,6 +140,7 @@ ProtobufCMessage *workload_compile(struct compile *compile, struct slice name,
     fill_limits(compile, effective, workload);
     fill_rates(compile, effective, workload);
     compile_jwt(compile, &effective->jwt, workload);
+    external_compile(compile, *pod, &effective->authorizer, &effective->limiter, workload);
     fill_mesh(compile, effective, workload);
     access_fill(compile, *pod, workload);
     return &workload->base;

@@ -68,9 +68,16 @@ static uint64_t read_duration(const struct field *up, const char *name, uint64_t
 static void read_inbound(const struct field *inbound, const struct object *object,
                          struct traffic_workload *workload)
 {
-    static const char *const names[] = {
-        "mtls",          "maxConnections", "idleTimeout",     "connectTimeout",
-        "defaultAccess", "rateLimits",     "connectionRates", "jwt"};
+    static const char *const names[] = {"mtls",
+                                        "maxConnections",
+                                        "idleTimeout",
+                                        "connectTimeout",
+                                        "defaultAccess",
+                                        "rateLimits",
+                                        "connectionRates",
+                                        "jwt",
+                                        "externalAuthorization",
+                                        "globalRateLimits"};
     static const char *const accesses[] = {"Allow", "Deny", "Audit"};
     field_allow_only(inbound, names, COUNT(names));
     struct field mtls = field_get(inbound, "mtls");
@@ -82,6 +89,10 @@ static void read_inbound(const struct field *inbound, const struct object *objec
     traffic_connection_rates_read(&rates, object, &workload->connection_rates);
     struct field jwt = field_get(inbound, "jwt");
     traffic_jwt_read(&jwt, object->namespace, object->name, &workload->jwt);
+    struct field authorizer = field_get(inbound, "externalAuthorization");
+    traffic_authorizer_read(&authorizer, object, &workload->authorizer);
+    struct field limiter = field_get(inbound, "globalRateLimits");
+    traffic_limiter_read(&limiter, object, &workload->limiter);
     workload->max_connections = read_connections(inbound);
     workload->idle_timeout_ms = read_duration(inbound, "idleTimeout", IDLE_MAX_MS);
     workload->connect_timeout_ms = read_duration(inbound, "connectTimeout", CONNECT_MAX_MS);

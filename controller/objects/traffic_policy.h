@@ -9,6 +9,7 @@
 #include "controller/objects/annotations.h"
 #include "controller/objects/field.h"
 #include "controller/objects/object.h"
+#include "controller/objects/traffic_external.h"
 #include "controller/objects/traffic_jwt.h"
 #include "controller/objects/traffic_limits.h"
 #include "controller/objects/traffic_resilience.h"
@@ -45,9 +46,11 @@ struct traffic_workload {
     enum escaped_slashes escaped_slashes;
     enum toggle merge_slashes;
     struct traffic_limits
-        limits; /* this and the next two: of the most specific policy that has any */
+        limits; /* this and the following: of the most specific policy that has any */
     struct traffic_limits connection_rates;
     struct traffic_jwt jwt;
+    struct traffic_authorizer authorizer;
+    struct traffic_limiter limiter;
 };
 
 /* Of the connections to the Services that it names. */

@@ -151,6 +151,44 @@ static void explain_request_authorize(struct explanation *explanation)
         explanation->verdict = "403 policy_denied";
 }
 
+/* Who is asked about the request, and what becomes of it without an answer. */
+static void explain_external(struct explanation *explanation,
+                             const struct external_service *service, const char *what,
+                             const char *else_what)
+{
+    const struct access_request asked = explain_asked(explanation);
+    if (!service->policy)
+        say(explanation, "no %s is set", what);
+    else if (!external_is_asked(service, &asked))
+        say(explanation, "TrafficPolicy %s: %s is not asked about such a request", service->policy,
+            service->service);
+    else
+        say(explanation, "TrafficPolicy %s: %s is asked, for %llu ms; without an answer %s%s%s",
+            service->policy, service->service, (unsigned long long)service->timeout_ms, else_what,
+            *service->why ? "; there will be none: " : "", service->why);
+}
+
+static void explain_request_ask_authorizer(struct explanation *explanation)
+{
+    const struct workload *workload = explanation->snapshot->workload;
+    if (!explanation->request->is_inbound)
+        return;
+    const struct external_authorization *rules = &workload->authorization;
+    explain_external(explanation, &rules->service, "external authorizer",
+                     rules->is_fail_open ? "the request passes" : "503 authorizer_failed");
+    external_authorization_strip(rules, explanation->request->head);
+}
+
+static void explain_request_ask_limiter(struct explanation *explanation)
+{
+    const struct workload *workload = explanation->snapshot->workload;
+    if (!explanation->request->is_inbound)
+        return;
+    explain_external(explanation, &workload->global_limits.service, "rate limit service",
+                     workload->global_limits.is_fail_closed ? "503 limiter_failed"
+                                                            : "the request passes");
+}
+
 static void explain_request_limit(struct explanation *explanation)
 {
     const struct workload *workload = explanation->snapshot->workload;

@@ -50,6 +50,15 @@ static json_t *jwt_json(const struct jwt_rules *rules)
                      "providers", providers);
 }
 
+static json_t *external_json(const struct external_service *service, bool is_fail_open)
+{
+    if (!service->policy)
+        return json_null();
+    return json_pack("{s:s,s:s,s:s,s:I,s:b}", "policy", service->policy, "service",
+                     service->service, "problem", service->why, "timeout_ms",
+                     (json_int_t)service->timeout_ms, "fail_open", is_fail_open);
+}
+
 void page_policies(struct admin_request *request, void *context)
 {
     struct admin_sources *sources = context;
@@ -59,10 +68,16 @@ void page_policies(struct admin_request *request, void *context)
                          "the controller has not told the inbound policy yet; all is refused");
         return;
     }
-    admin_reply_json(
-        request,
-        json_pack("{s:s,s:o,s:o,s:o,s:o,s:o}", "mtls_mode", mtls_mode_name(workload->mtls_mode),
-                  "ports", ports_json(workload), "access", access_describe(workload->access),
-                  "rate_limits", limits_json(&workload->rate_limits), "connection_rates",
-                  limits_json(&workload->connection_rates), "jwt", jwt_json(&workload->jwt)));
+    admin_reply_json(request,
+                     json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "mtls_mode",
+                               mtls_mode_name(workload->mtls_mode), "ports", ports_json(workload),
+                               "access", access_describe(workload->access), "rate_limits",
+                               limits_json(&workload->rate_limits), "connection_rates",
+                               limits_json(&workload->connection_rates), "jwt",
+                               jwt_json(&workload->jwt), "external_authorization",
+                               external_json(&workload->authorization.service,
+                                             workload->authorization.is_fail_open),
+                               "global_limits",
+                               external_json(&workload->global_limits.service,
+                                             !workload->global_limits.is_fail_closed)));
 }

@@ -195,7 +195,9 @@ static void workload_set_paths(struct workload *workload, const Outrigger__V1__M
     const Outrigger__V1__PathRules *rules = mesh ? mesh->path_rules : NULL;
     workload->inbound_paths =
         workload_paths(rules, access_reads_paths(workload->access) ||
-                                      rate_limits_read_paths(&workload->rate_limits)
+                                      rate_limits_read_paths(&workload->rate_limits) ||
+                                      external_reads_paths(&workload->authorization.service) ||
+                                      external_reads_paths(&workload->global_limits.service)
                                   ? SLASHES_REJECT
                                   : SLASHES_KEEP);
     workload->outbound_paths = workload_paths(rules, SLASHES_KEEP);
@@ -224,6 +226,13 @@ static bool workload_set_mesh(struct workload *workload, const Outrigger__V1__Me
     return true;
 }
 
+static void workload_add_use(struct workload *workload, const struct external_service *service)
+{
+    bool is_named = service->policy && *service->endpoints;
+    if (is_named && (workload->n_uses == 0 || strcmp(workload->uses[0], service->endpoints) != 0))
+        workload->uses[workload->n_uses++] = service->endpoints;
+}
+
 static bool workload_fill(struct workload *workload, const Outrigger__V1__Workload *message,
                           struct slice version, struct err *err)
 {
@@ -237,6 +246,9 @@ static bool workload_fill(struct workload *workload, const Outrigger__V1__Worklo
         !connection_rates_build(&workload->connection_rates, message->connection_rates,
                                 message->n_connection_rates, err) ||
         !jwt_rules_build(&workload->jwt, message->jwt, err) ||
+        !external_authorization_build(&workload->authorization, message->external_authorization,
+                                      err) ||
+        !global_limits_build(&workload->global_limits, message->global_limits, err) ||
         !workload_set_mesh(workload, message->mesh, err))
         return false;
     workload->access = access_build(message->access_policies, message->n_access_policies,
@@ -244,6 +256,10 @@ static bool workload_fill(struct workload *workload, const Outrigger__V1__Worklo
     if (!workload->access)
         return false;
     workload_set_paths(workload, message->mesh);
+    workload_add_use(workload, &workload->authorization.service);
+    workload_add_use(workload, &workload->global_limits.service);
+    workload->has_more_steps = workload->rate_limits.n || workload->authorization.service.policy ||
+                               workload->global_limits.service.policy;
     return true;
 }
 
@@ -299,6 +315,8 @@ void workload_drop(struct workload *workload)
     rate_limits_fini(&workload->rate_limits);
     rate_limits_fini(&workload->connection_rates);
     jwt_rules_fini(&workload->jwt);
+    external_authorization_fini(&workload->authorization);
+    global_limits_fini(&workload->global_limits);
     free(workload);
 }
 

@@ -14,6 +14,7 @@
 #include "proxy/limit/rate_limits.h"
 #include "proxy/policy/jwt_rules.h"
 #include "proxy/policy/access.h"
+#include "proxy/policy/external_rules.h"
 #include "proxy/route/path.h"
 
 enum mtls_mode { MTLS_PERMISSIVE, MTLS_STRICT, MTLS_DISABLED };
@@ -65,6 +66,11 @@ struct workload {
     struct rate_limits rate_limits; /* inbound, as are the next */
     struct rate_limits connection_rates;
     struct jwt_rules jwt;
+    struct external_authorization authorization;
+    struct global_limits global_limits;
+    bool has_more_steps; /* a request that is allowed may still be refused: by the above */
+    const char *uses[2]; /* names of the Endpoints of the services that are asked */
+    size_t n_uses;
     struct path_rules inbound_paths;
     struct path_rules outbound_paths;
     struct port_memory opaque; /* the one part that is written later */

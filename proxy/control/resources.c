@@ -45,11 +45,11 @@ static void followed_free(void *value)
     free(followed);
 }
 
-/* One version of a Service no longer names its Endpoints: what nobody names is forgotten. */
-static void resources_unuse(struct resources *resources, const struct service *service)
+/* One version of a resource no longer names its Endpoints: what nobody names is forgotten. */
+static void resources_unuse_names(struct resources *resources, const char *const *uses, size_t n)
 {
-    for (size_t i = 0; service && i < service->n_uses; i++) {
-        struct slice name = slice_str(service->uses[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct slice name = slice_str(uses[i]);
         struct followed *followed = map_get(&resources->endpoints, name);
         if (!followed || --followed->users > 0)
             continue;
@@ -57,6 +57,18 @@ static void resources_unuse(struct resources *resources, const struct service *s
         followed_free(map_remove(&resources->endpoints, name));
         resources->is_dirty = true;
     }
+}
+
+static void resources_unuse(struct resources *resources, const struct service *service)
+{
+    if (service)
+        resources_unuse_names(resources, service->uses, service->n_uses);
+}
+
+static void resources_unuse_workload(struct resources *resources, const struct workload *workload)
+{
+    if (workload)
+        resources_unuse_names(resources, workload->uses, workload->n_uses);
 }
 
 static bool resources_use_one(struct resources *resources, struct slice name, uint64_t now_ns)
@@ -75,15 +87,15 @@ static bool resources_use_one(struct resources *resources, struct slice name, ui
     return true;
 }
 
-static bool resources_use(struct resources *resources, struct service *service, struct err *err)
+static bool resources_use(struct resources *resources, const char *const *uses, size_t n,
+                          struct err *err)
 {
     uint64_t now_ns = clock_now_ns();
-    for (size_t i = 0; i < service->n_uses; i++) {
-        if (resources_use_one(resources, slice_str(service->uses[i]), now_ns))
+    for (size_t i = 0; i < n; i++) {
+        if (resources_use_one(resources, slice_str(uses[i]), now_ns))
             continue;
-        service->n_uses = i; /* those that were used; nobody else has seen it, and it is dropped */
-        resources_unuse(resources, service);
-        return err_set(err, "backends: out of memory");
+        resources_unuse_names(resources, uses, i); /* nobody else has seen what names them */
+        return err_set(err, "endpoints: out of memory");
     }
     return true;
 }
@@ -188,9 +200,16 @@ static bool resources_take_workload(struct resources *resources, struct slice by
         workload_drop(workload);
         return false;
     }
-    if (resources->workload)
-        inherit_limits(workload, resources->workload);
-    workload_drop(resources->workload);
+    if (!resources_use(resources, workload->uses, workload->n_uses, err)) {
+        workload_drop(workload);
+        return false;
+    }
+    struct workload *old = resources->workload;
+    if (old)
+        inherit_limits(workload, old);
+    if (old != resources->published_workload) /* never published: nobody uses what it names */
+        resources_unuse_workload(resources, old);
+    workload_drop(old);
     resources->workload = workload;
     resources->workload_is_gone = false;
     resources->is_dirty = true;
@@ -207,7 +226,7 @@ static bool resources_take_service(struct resources *resources, struct slice nam
     struct service *service = service_build(bytes, name, slice_str(version), followed->shared, err);
     if (!service)
         return false;
-    if (!resources_use(resources, service, err)) {
+    if (!resources_use(resources, service->uses, service->n_uses, err)) {
         service_drop(service);
         return false;
     }
@@ -385,11 +404,10 @@ const char *resources_version(const struct resources *resources, enum resource_t
 
 /* ---- snapshots ---- */
 
-static bool resources_is_ready(const struct resources *resources, const struct service *service)
+static bool resources_is_ready(const struct resources *resources, const char *const *uses, size_t n)
 {
-    for (size_t i = 0; i < service->n_uses; i++) {
-        const struct followed *followed =
-            map_get(&resources->endpoints, slice_str(service->uses[i]));
+    for (size_t i = 0; i < n; i++) {
+        const struct followed *followed = map_get(&resources->endpoints, slice_str(uses[i]));
         if (!followed || !followed->endpoints)
             return false;
     }
@@ -401,11 +419,21 @@ static void resources_promote(struct resources *resources, struct followed *foll
 {
     struct service *old = followed->published;
     if (!followed->service || followed->service == old ||
-        !resources_is_ready(resources, followed->service))
+        !resources_is_ready(resources, followed->service->uses, followed->service->n_uses))
         return;
     followed->published = service_hold(followed->service);
     resources_unuse(resources, old);
     service_drop(old);
+}
+
+static void resources_promote_workload(struct resources *resources)
+{
+    struct workload *newest = resources->workload, *old = resources->published_workload;
+    if (!newest || newest == old || !resources_is_ready(resources, newest->uses, newest->n_uses))
+        return;
+    resources->published_workload = workload_hold(newest);
+    resources_unuse_workload(resources, old);
+    workload_drop(old);
 }
 
 struct snapshot *resources_snapshot(struct resources *resources, uint64_t generation)
@@ -414,7 +442,8 @@ struct snapshot *resources_snapshot(struct resources *resources, uint64_t genera
     if (!snapshot)
         return NULL;
     snapshot->generation = generation;
-    snapshot_set_workload(snapshot, workload_hold(resources->workload));
+    resources_promote_workload(resources);
+    snapshot_set_workload(snapshot, workload_hold(resources->published_workload));
     MAP_EACH(entry, &resources->services) {
         struct followed *followed = entry->value;
         resources_promote(resources, followed);
@@ -460,6 +489,7 @@ void resources_free(struct resources *resources)
     map_fini(&resources->services, followed_free);
     map_fini(&resources->endpoints, followed_free);
     workload_drop(resources->workload);
+    workload_drop(resources->published_workload);
     free(resources->pod);
     free(resources->trust_domain);
     free(resources);

@@ -4,7 +4,8 @@
  * nothing of streams, so that every sequence of responses can be tested as a table.
  *
  * A resource that cannot be accepted leaves the last good version where it was. A Service is
- * published when every Endpoints it names has been answered; until then its old version stays.
+ * published when every Endpoints it names has been answered, and so is the Workload; until then the
+ * old version stays.
  */
 #ifndef OUTRIGGER_PROXY_CONTROL_RESOURCES_H
 #define OUTRIGGER_PROXY_CONTROL_RESOURCES_H
@@ -29,8 +30,9 @@ struct resources {
     char *pod;          /* the Workload's name */
     char *trust_domain; /* the Workload's must be it */
     size_t max_services;
-    struct workload *workload;
-    bool workload_is_gone; /* the controller says that it knows no such Workload */
+    struct workload *workload;           /* the newest accepted; NULL before */
+    struct workload *published_workload; /* what snapshots have of it: all that it names is there */
+    bool workload_is_gone;               /* the controller says that it knows no such Workload */
     uint64_t workload_asked_ns;
     struct map workloads; /* the one name; values mean nothing */
     struct map services;  /* resource name -> struct followed */

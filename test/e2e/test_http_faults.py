@@ -89,8 +89,9 @@ def test_a_peer_that_stands_still_holds_up_only_what_it_has():
             found = running.answers()
             assert set(found) == {200, 504} and found[200] >= 1, found
             with Talk(web, *service.vip) as talk:
-                later = collections.Counter(talk.ask().status for _ in range(50))
-            assert set(later) <= {200, 504} and later[504] <= 5, f"it is learned from: {later}"
+                later = collections.Counter(talk.ask().status for _ in range(30))
+            # What the other took, 200 ms, is a tenth of what this one does: three of thirty, by chance.
+            assert set(later) <= {200, 504} and later[504] <= 9, f"it is learned from: {later}"
             assert web.proxy.wait_for_event("request", reason="request_timeout", status=504)
         finally:
             apis[0].proxy.signal(signal.SIGCONT)
@@ -131,8 +132,9 @@ def test_a_controller_that_stands_still_while_a_peer_dies():
         mesh.controller.process.signal(signal.SIGSTOP)
         try:
             running = AtOnce(web, service, 8, "/slow/300")
-            carries(apis[1].proxy, 2)
-            apis[1].proxy.kill()
+            victim = wait_until(lambda: next((a for a in apis if a.proxy.metric("outrigger_requests_open") >= 4), None),
+                                "half of the requests at one of the two")
+            victim.proxy.kill()
             assert running.answers() == {200: 8}
             with Load(web, "http", *service.vip) as load:
                 load.wait_for_more(MANY)
@@ -140,7 +142,7 @@ def test_a_controller_that_stands_still_while_a_peer_dies():
         finally:
             mesh.controller.process.signal(signal.SIGCONT)
         mesh.controller.wait_ready()
-        apis[1].start_proxy()
+        victim.start_proxy()
 
 
 # -- what a server does ---------------------------------------------------------------------------

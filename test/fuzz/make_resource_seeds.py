@@ -47,6 +47,12 @@ WORKLOADS = {
         rate_limits { name: "user" policy: "shop/a" requests: 1 per_ms: 60000 by: BY_HEADER header: "x-user"
             match { from { namespaces: "web" } to { paths: "/a/*" methods: "GET" } } }
         connection_rates { name: "each" policy: "shop/a" requests: 5 per_ms: 1000 by: BY_SOURCE }''',
+    "external": '''name: "shop/api-1"
+        external_authorization { service { policy: "shop/a" service: "shop/judge:9000" endpoints: "shop/judge/grpc"
+            timeout_ms: 200 match { to { paths: "/a/*" } } } headers: "x-user" headers: "x-auth-*" }
+        global_limits { service { policy: "shop/a" service: "shop/none:1" why: "there is no Service" timeout_ms: 50 }
+            fail_closed: true domain: "shop" descriptors { entries { key: "user" from: ENTRY_HEADER value: "x-user" }
+            entries { key: "path" from: ENTRY_PATH } } }''',
     "tokens": '''name: "shop/api-1" jwt { policy: "shop/t" required: true providers {
         name: "a" issuer: "https://a" audiences: "b" leeway_sec: 60 remove_token: true
         jwks: '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'

@@ -15,48 +15,9 @@ from concurrent import futures
 
 import grpc
 
+from protobuf import every, fields, one
+
 PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7f) << shift
-        shift += 7
-        if byte < 0x80:
-            return value, at
-
-
-def fields(data):
-    """[(number, value)] of a message: int, bytes, or 8 and 4 bytes as int."""
-    at, found = 0, []
-    while at < len(data):
-        tag, at = varint(data, at)
-        number, kind = tag >> 3, tag & 7
-        if kind == 0:
-            value, at = varint(data, at)
-        elif kind == 1:
-            value, at = struct.unpack_from("<Q", data, at)[0], at + 8
-        elif kind == 5:
-            value, at = struct.unpack_from("<I", data, at)[0], at + 4
-        elif kind == 2:
-            length, at = varint(data, at)
-            value, at = data[at:at + length], at + length
-            assert len(value) == length, "cut short"
-        else:
-            raise ValueError(f"wire type {kind}")
-        found.append((number, value))
-    return found
-
-
-def every(data, number):
-    return [value for found, value in fields(data) if found == number]
-
-
-def one(data, number, otherwise=b""):
-    return (every(data, number) or [otherwise])[-1]
 
 
 def attributes(data, number):

@@ -261,6 +261,29 @@ static const struct wrong traffic_policies[] = {
      "\"paths\"?"},
     {TRAFFIC "  inbound: {connectionRates: [{name: a, connections: 1, per: 1s, by: Identity}]}\n",
      "x.yaml:5: spec.inbound.connectionRates[0].by: \"Identity\" is none of Workload, Source"},
+    {TRAFFIC "  inbound: {externalAuthorization: {timeout: 1s}}\n",
+     "x.yaml:5: spec.inbound.externalAuthorization.service: is missing"},
+    {TRAFFIC "  inbound: {externalAuthorization: {service: {name: a}}}\n",
+     "x.yaml:5: spec.inbound.externalAuthorization.service.port: is missing"},
+    {TRAFFIC
+     "  inbound: {externalAuthorization: {service: {name: a, port: 1}, headers: [\"a b\"]}}\n",
+     "x.yaml:5: spec.inbound.externalAuthorization.headers[0]: \"a b\" is not a header field's "
+     "name "
+     "in lower case"},
+    {TRAFFIC "  inbound: {externalAuthorization: {service: {name: a, port: 1}, match: {}}}\n",
+     "x.yaml:5: spec.inbound.externalAuthorization.match: is empty: name `from` or `to`, or leave "
+     "it out to mean all requests"},
+    {TRAFFIC "  inbound: {globalRateLimits: {service: {name: a, port: 1}, domain: d}}\n",
+     "x.yaml:5: spec.inbound.globalRateLimits.descriptors: is missing"},
+    {TRAFFIC "  inbound: {globalRateLimits: {service: {name: a, port: 1}, domain: d, descriptors: "
+             "[{entries: [{key: a, value: b, header: c}]}]}}\n",
+     "x.yaml:5: spec.inbound.globalRateLimits.descriptors[0].entries[0]: needs one of value, "
+     "header "
+     "and from, and only one"},
+    {TRAFFIC "  inbound: {globalRateLimits: {service: {name: a, port: 1}, domain: d, descriptors: "
+             "[{entries: [{key: a, from: Moon}]}]}}\n",
+     "x.yaml:5: spec.inbound.globalRateLimits.descriptors[0].entries[0].from: \"Moon\" is none of "
+     "Identity, Source, Method, Path"},
     {TRAFFIC "  inbound: {jwt: {required: true}}\n",
      "x.yaml:5: spec.inbound.jwt.providers: is missing"},
     {TRAFFIC "  inbound: {jwt: {providers: [{name: a, issuer: b}]}}\n",
