@@ -91,9 +91,9 @@ CONTROLLER_SRC := $(addprefix controller/, \
     yaml_node.c field.c value.c ports.c annotations.c read.c object.c \
     namespace.c service_account.c pod.c service.c endpoint_slice.c access_target.c access_policy.c \
     grpc_failure.c traffic_retries.c traffic_limits.c traffic_jwt.c traffic_external.c traffic_balancing.c traffic_resilience.c traffic_policy.c \
-    http_filter.c route.c route_matches.c route_filters.c reference_grant.c smi_spec.c traffic_target.c traffic_split.c keys.c store.c problems.c) \
+    http_filter.c route.c route_matches.c route_filters.c reference_grant.c external_service.c smi_spec.c traffic_target.c traffic_split.c keys.c store.c problems.c) \
   $(addprefix controller/compile/, \
-    compile.c context.c effective.c pod_ports.c protocol.c workload.c access.c jwt.c external.c \
+    compile.c context.c effective.c pod_ports.c protocol.c workload.c access.c jwt.c external.c egress.c \
     dialled.c routes.c route_match.c route_rule.c \
     route_filter.c route_backend.c retries.c endpoints.c endpoint.c conflicts.c \
     route_status.c route_problems.c traffic_split.c traffic_target.c) \
@@ -107,12 +107,12 @@ CONTROLLER_SRC := $(addprefix controller/, \
 PROXY_SRC := $(addprefix proxy/, \
     main.c options.c process.c worker.c workspace.c \
     accept/listener.c accept/loop.c \
-    tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_peek.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
+    tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_egress.c tunnel_peek.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
     downstream.c request.c request_edit.c flow_labels.c request_trace.c request_authenticate.c request_inbound.c request_side_call.c request_ask_authorizer.c request_limit.c request_ask_limiter.c request_outbound.c request_hash.c request_route.c request_filter.c request_mirror.c request_upstream.c request_retry.c request_outcome.c request_breaker.c request_replay.c \
     request_relay.c request_answer.c request_record.c \
     detect/client_hello.c detect/port_memory.c tls/tls_layer.c tls/mesh_handshake.c detect/protocol.c \
     route/path.c route/routes.c route/filters.c route/filter_apply.c route/match.c route/retry_budget.c \
-    policy/jwt_rules.c policy/external_rules.c policy/access.c policy/access_match.c policy/access_index.c policy/access_covers.c \
+    policy/jwt_rules.c policy/external_rules.c policy/egress.c policy/access.c policy/access_match.c policy/access_index.c policy/access_covers.c \
     policy/access_build.c policy/access_values.c policy/access_describe.c \
     limit/gcra.c limit/buckets.c limit/rate_limits.c limit/refusals.c \
     upstream/waits.c upstream/balancers.c balance/balancer.c balance/generation.c balance/peak_ewma.c balance/consistent.c balance/outlier.c balance/success_rate.c upstream/connect.c \

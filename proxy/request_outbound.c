@@ -22,9 +22,23 @@ static bool request_may_call_self(struct request *request)
     return request_is_allowed(request, request->workspace->identity, target, addr_port(target));
 }
 
+/* Where only what is known may be gone to: is it something outside that has a name? */
+static bool request_may_go_out(struct request *request)
+{
+    const struct workload *workload = request->workload;
+    if (!workload || workload->egress_mode != EGRESS_REGISTRY_ONLY)
+        return true;
+    const struct external_host *host =
+        external_hosts_find(&workload->external_hosts, &request->downstream->destination,
+                            external_host_name(request->authority));
+    request->policy = host ? host->object : "";
+    request->policy_why = host ? "external_service" : "";
+    return host;
+}
+
 static enum request_step request_pass_through(struct request *request)
 {
-    if (request->workload && request->workload->egress_mode == EGRESS_REGISTRY_ONLY)
+    if (!request_may_go_out(request))
         return request_answer(request, REQUEST_REASON_EGRESS_DENIED);
     telemetry_add(request->workspace->telemetry, COUNTER_PASSTHROUGH, 1);
     if (!request_may_call_self(request))

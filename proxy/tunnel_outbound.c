@@ -83,10 +83,8 @@ static bool tunnel_may_call_self(struct tunnel *tunnel)
     return tunnel_is_allowed(tunnel, tunnel->workspace->identity, &own, addr_port(upstream));
 }
 
-static enum tunnel_step tunnel_pass_through(struct tunnel *tunnel)
+enum tunnel_step tunnel_pass_through(struct tunnel *tunnel)
 {
-    if (tunnel->workload && tunnel->workload->egress_mode == EGRESS_REGISTRY_ONLY)
-        return tunnel_end(tunnel, REASON_EGRESS_DENIED);
     telemetry_add(tunnel->workspace->telemetry, COUNTER_PASSTHROUGH, 1);
     if (!tunnel_may_call_self(tunnel))
         return tunnel_end(tunnel, REASON_POLICY_DENIED);
@@ -97,7 +95,9 @@ enum tunnel_step tunnel_route(struct tunnel *tunnel)
 {
     struct service *service = tunnel->service;
     if (!service || !service->is_known)
-        return tunnel_pass_through(tunnel);
+        return tunnel->workload && tunnel->workload->egress_mode == EGRESS_REGISTRY_ONLY
+                   ? STEP_EGRESS
+                   : tunnel_pass_through(tunnel);
     service->shared->last_used_ns = clock_now_ns();
     tunnel->is_counted = true;
     uint32_t open = ++service->shared->connections;

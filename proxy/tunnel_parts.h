@@ -15,6 +15,7 @@
     X(STEP_PEEK, "peek", tunnel_peek)                                                              \
     X(STEP_HTTP, "http", tunnel_http)                                                              \
     X(STEP_ROUTE, "route", tunnel_route)                                                           \
+    X(STEP_EGRESS, "egress", tunnel_egress)                                                        \
     X(STEP_BALANCE, "balance", tunnel_balance)                                                     \
     X(STEP_INBOUND_DESTINATION, "original_destination", tunnel_inbound_destination)                \
     X(STEP_DETECT, "detect", tunnel_detect)                                                        \
@@ -80,6 +81,8 @@ void tunnel_run(struct tunnel *tunnel);
 enum tunnel_step tunnel_end(struct tunnel *tunnel, enum reason reason);
 /* Parks what is left after the client's connection was handed over; nothing is recorded. */
 enum tunnel_step tunnel_vanish(struct tunnel *tunnel);
+/* tunnel_outbound.c: to the original destination itself. */
+enum tunnel_step tunnel_pass_through(struct tunnel *tunnel);
 /* The configuration that holds now is the tunnel's from here on. */
 void tunnel_hold_snapshot(struct tunnel *tunnel);
 void tunnel_set_timer(struct tunnel *tunnel, uint64_t delay_ms);

@@ -2,6 +2,7 @@
 
 #include "controller/compile/access.h"
 #include "controller/compile/effective.h"
+#include "controller/compile/egress.h"
 #include "controller/compile/external.h"
 #include "controller/compile/jwt.h"
 #include "controller/compile/pod_ports.h"
@@ -143,5 +144,6 @@ ProtobufCMessage *workload_compile(struct compile *compile, struct slice name,
     external_compile(compile, *pod, &effective->authorizer, &effective->limiter, workload);
     fill_mesh(compile, effective, workload);
     access_fill(compile, *pod, workload);
+    egress_compile(compile, *pod, workload);
     return &workload->base;
 }

@@ -21,6 +21,7 @@ static const char *const kind_words[OBJECT_KINDS] = {
     [OBJECT_TCP_ROUTE] = "tcproute",
     [OBJECT_REFERENCE_GRANT] = "grant",
     [OBJECT_HTTP_FILTER] = "httpfilter",
+    [OBJECT_EXTERNAL_SERVICE] = "external",
     [OBJECT_TRAFFIC_TARGET] = "target",
     [OBJECT_TRAFFIC_SPLIT] = "split",
     [OBJECT_HTTP_ROUTE_GROUP] = "httproutegroup",

@@ -13,6 +13,7 @@ static const char *const kind_names[OBJECT_KINDS] = {
     [OBJECT_TCP_ROUTE] = "TCPRoute",
     [OBJECT_REFERENCE_GRANT] = "ReferenceGrant",
     [OBJECT_HTTP_FILTER] = "HTTPFilter",
+    [OBJECT_EXTERNAL_SERVICE] = "ExternalService",
     [OBJECT_TRAFFIC_TARGET] = "TrafficTarget",
     [OBJECT_TRAFFIC_SPLIT] = "TrafficSplit",
     [OBJECT_HTTP_ROUTE_GROUP] = "HTTPRouteGroup",

@@ -26,6 +26,7 @@ enum object_kind {
     OBJECT_TCP_ROUTE,
     OBJECT_REFERENCE_GRANT,
     OBJECT_HTTP_FILTER,
+    OBJECT_EXTERNAL_SERVICE,
     OBJECT_TRAFFIC_TARGET, /* the following four are of the Service Mesh Interface */
     OBJECT_TRAFFIC_SPLIT,
     OBJECT_HTTP_ROUTE_GROUP,

@@ -6,6 +6,7 @@
 #include "common/options.h"
 #include "controller/objects/access_policy.h"
 #include "controller/objects/endpoint_slice.h"
+#include "controller/objects/external_service.h"
 #include "controller/objects/http_filter.h"
 #include "controller/objects/namespace.h"
 #include "controller/objects/pod.h"
@@ -75,6 +76,12 @@ static const struct kind_row kind_rows[OBJECT_KINDS] = {
                             sizeof(struct http_filter),
                             false,
                             http_filter_read},
+    [OBJECT_EXTERNAL_SERVICE] = {"ExternalService",
+                                 OWN_GROUP,
+                                 {OWN_VERSION},
+                                 sizeof(struct external_host_object),
+                                 false,
+                                 external_service_read},
     [OBJECT_TRAFFIC_TARGET] = {"TrafficTarget",
                                "access.smi-spec.io",
                                {SMI_VERSIONS},
@@ -209,12 +216,14 @@ static bool read_object(struct run *run, const struct field *in, enum object_kin
 
 static bool fail_kind(const struct field *kind, const char *text)
 {
-    static const char *const names[] = {"AccessPolicy", "TrafficPolicy", "HTTPFilter"};
-    const char *nearest = option_nearest(slice_str(text), names, 3);
+    static const char *const names[] = {"AccessPolicy", "TrafficPolicy", "HTTPFilter",
+                                        "ExternalService"};
+    const char *nearest = option_nearest(slice_str(text), names, 4);
     if (nearest)
         return field_fail(kind, "\"%s\" is no kind of " OWN_GROUP "; did you mean \"%s\"?", text,
                           nearest);
-    return field_fail(kind, "\"%s\" is none of AccessPolicy, TrafficPolicy, HTTPFilter", text);
+    return field_fail(
+        kind, "\"%s\" is none of AccessPolicy, TrafficPolicy, HTTPFilter, ExternalService", text);
 }
 
 /* The group of "GROUP/VERSION"; "" of the core's, which is a version alone. */

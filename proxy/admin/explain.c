@@ -223,14 +223,22 @@ static void explain_request_edit_outbound(struct explanation *explanation)
 static void explain_pass_through(struct explanation *explanation)
 {
     const struct workload *workload = explanation->snapshot->workload;
-    bool is_refused = workload && workload->egress_mode == EGRESS_REGISTRY_ONLY;
+    const struct explain_request *request = explanation->request;
+    bool is_closed = workload && workload->egress_mode == EGRESS_REGISTRY_ONLY;
+    const struct external_host *host =
+        is_closed ? external_hosts_find(&workload->external_hosts, &request->destination,
+                                        external_host_name(request->head->authority))
+                  : NULL;
+    bool is_refused = is_closed && !host;
     if (explanation->service)
         say(explanation,
             "the controller knows no Service or pod at that address; egress mode is %s",
-            is_refused ? "RegistryOnly" : "AllowAny");
+            is_closed ? "RegistryOnly" : "AllowAny");
     else
         say(explanation, "nobody has dialled that address yet, so that the controller was not "
                          "asked for it; /services lists what is known");
+    if (host)
+        say(explanation, "it is ExternalService %s", host->object);
     explanation->verdict =
         is_refused ? "502 egress_denied" : "passed through to the address itself, in plaintext";
 }

@@ -16,11 +16,19 @@ static json_t *addresses_json(const struct workload *workload)
     return array;
 }
 
+static json_t *external_hosts_json(const struct external_hosts *hosts)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < hosts->n; i++)
+        json_array_append_new(array, json_string(hosts->list[i].object));
+    return array;
+}
+
 static json_t *workload_json(const struct workload *workload)
 {
     if (!workload)
         return json_null();
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:o}", "name",
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:o,s:o}", "name",
                      workload->name, "version", workload->version, "workload", workload->workload,
                      "namespace", workload->namespace, "service_account", workload->service_account,
                      "zone", workload->zone, "trust_domain", workload->trust_domain, "addresses",
@@ -31,7 +39,8 @@ static json_t *workload_json(const struct workload *workload)
                      (json_int_t)workload->idle_timeout_ms, "connect_timeout_ms",
                      (json_int_t)workload->connect_timeout_ms, "discovery_timeout_ms",
                      (json_int_t)workload->discovery_timeout_ms, "access_log", workload->access_log,
-                     "opaque_ports", opaque_json(&workload->opaque));
+                     "opaque_ports", opaque_json(&workload->opaque), "external_services",
+                     external_hosts_json(&workload->external_hosts));
 }
 
 static json_t *control_json(const struct control_status *status)

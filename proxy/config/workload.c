@@ -248,6 +248,8 @@ static bool workload_fill(struct workload *workload, const Outrigger__V1__Worklo
         !jwt_rules_build(&workload->jwt, message->jwt, err) ||
         !external_authorization_build(&workload->authorization, message->external_authorization,
                                       err) ||
+        !external_hosts_build(&workload->external_hosts, message->external_hosts,
+                              message->n_external_hosts, err) ||
         !global_limits_build(&workload->global_limits, message->global_limits, err) ||
         !workload_set_mesh(workload, message->mesh, err))
         return false;
@@ -317,6 +319,7 @@ void workload_drop(struct workload *workload)
     jwt_rules_fini(&workload->jwt);
     external_authorization_fini(&workload->authorization);
     global_limits_fini(&workload->global_limits);
+    external_hosts_fini(&workload->external_hosts);
     free(workload);
 }
 

@@ -14,6 +14,7 @@
 #include "proxy/limit/rate_limits.h"
 #include "proxy/policy/jwt_rules.h"
 #include "proxy/policy/access.h"
+#include "proxy/policy/egress.h"
 #include "proxy/policy/external_rules.h"
 #include "proxy/route/path.h"
 
@@ -62,6 +63,7 @@ struct workload {
     uint64_t connect_timeout_ms;
     uint64_t discovery_timeout_ms;
     enum egress_mode egress_mode;
+    struct external_hosts external_hosts;
     bool access_log;
     struct rate_limits rate_limits; /* inbound, as are the next */
     struct rate_limits connection_rates;

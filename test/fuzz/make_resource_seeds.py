@@ -53,6 +53,9 @@ WORKLOADS = {
         global_limits { service { policy: "shop/a" service: "shop/none:1" why: "there is no Service" timeout_ms: 50 }
             fail_closed: true domain: "shop" descriptors { entries { key: "user" from: ENTRY_HEADER value: "x-user" }
             entries { key: "path" from: ENTRY_PATH } } }''',
+    "egress": '''name: "shop/api-1" mesh { egress_mode: REGISTRY_ONLY }
+        external_hosts { object: "shop/a" hosts: "a.example" hosts: "*.b.example" addresses: "10.0.0.0/8" ports: 443 }
+        external_hosts { object: "shop/b" ports: 1 }''',
     "tokens": '''name: "shop/api-1" jwt { policy: "shop/t" required: true providers {
         name: "a" issuer: "https://a" audiences: "b" leeway_sec: 60 remove_token: true
         jwks: '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'

@@ -37,7 +37,8 @@ static const struct wrong documents[] = {
     {"apiVersion: outrigger.dev/v1alpha1\nkind: AccesPolicy\n",
      "x.yaml:2: kind: \"AccesPolicy\" is no kind of outrigger.dev; did you mean \"AccessPolicy\"?"},
     {"apiVersion: outrigger.dev/v1alpha1\nkind: Gateway\n",
-     "x.yaml:2: kind: \"Gateway\" is none of AccessPolicy, TrafficPolicy, HTTPFilter"},
+     "x.yaml:2: kind: \"Gateway\" is none of AccessPolicy, TrafficPolicy, HTTPFilter, "
+     "ExternalService"},
     {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n",
      "x.yaml:5: items[0].kind: a List in a List is not taken"},
     {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n",
