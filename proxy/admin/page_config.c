@@ -28,12 +28,12 @@ static json_t *workload_json(const struct workload *workload)
 {
     if (!workload)
         return json_null();
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:o,s:o}", "name",
-                     workload->name, "version", workload->version, "workload", workload->workload,
-                     "namespace", workload->namespace, "service_account", workload->service_account,
-                     "zone", workload->zone, "trust_domain", workload->trust_domain, "addresses",
-                     addresses_json(workload), "mtls_mode", mtls_mode_name(workload->mtls_mode),
-                     "egress_mode",
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:o,s:o}",
+                     "name", workload->name, "version", workload->version, "workload",
+                     workload->workload, "namespace", workload->namespace, "service_account",
+                     workload->service_account, "zone", workload->zone, "trust_domain",
+                     workload->trust_domain, "addresses", addresses_json(workload), "mtls_mode",
+                     mtls_mode_name(workload->mtls_mode), "egress_mode",
                      workload->egress_mode == EGRESS_REGISTRY_ONLY ? "registry-only" : "allow-any",
                      "max_connections", (json_int_t)workload->max_connections, "idle_timeout_ms",
                      (json_int_t)workload->idle_timeout_ms, "connect_timeout_ms",
