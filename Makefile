@@ -115,7 +115,7 @@ PROXY_SRC := $(addprefix proxy/, \
     policy/jwt_rules.c policy/external_rules.c policy/egress.c policy/access.c policy/access_match.c policy/access_index.c policy/access_covers.c \
     policy/access_build.c policy/access_values.c policy/access_describe.c \
     limit/gcra.c limit/buckets.c limit/rate_limits.c limit/refusals.c \
-    upstream/waits.c upstream/balancers.c balance/balancer.c balance/generation.c balance/peak_ewma.c balance/consistent.c balance/outlier.c balance/success_rate.c upstream/connect.c \
+    upstream/waits.c upstream/balancers.c upstream/ejected.c balance/balancer.c balance/generation.c balance/peak_ewma.c balance/consistent.c balance/outlier.c balance/ejection.c balance/success_rate.c upstream/connect.c \
     upstream/http_connect.c upstream/pools.c upstream/pool.c upstream/pool_conn.c upstream/pool_describe.c \
     conn/conn.c conn/too_late.c conn/timer_wheel.c conn/graveyard.c \
     codec/codec.c codec/stream.c codec/h1_server.c codec/h1_client.c codec/h1_conn.c \

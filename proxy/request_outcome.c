@@ -10,8 +10,8 @@ static void report(struct request *request, enum outcome outcome)
 {
     const struct service *service = request->service;
     if (service && outlier_rules_are_set(&service->outlier))
-        telemetry_add(
-            request->workspace->telemetry, COUNTER_EJECTIONS,
+        ejected_more(
+            &request->workspace->ejected,
             attempts_result(&request->attempts, &service->outlier, outcome, clock_now_ns()));
 }
 

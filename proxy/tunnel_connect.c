@@ -14,16 +14,23 @@ static bool tunnel_wants_tls(const struct tunnel *tunnel)
            !tunnel_is_self(tunnel, &tunnel->endpoint->addr);
 }
 
+/* So that the balancer can leave out who cannot be reached. */
+static void tunnel_report(struct tunnel *tunnel, enum outcome outcome)
+{
+    const struct service *service = tunnel->service;
+    if (service && outlier_rules_are_set(&service->outlier))
+        ejected_more(
+            &tunnel->workspace->ejected,
+            attempts_result(&tunnel->attempts, &service->outlier, outcome, clock_now_ns()));
+}
+
 /* This attempt has failed: the next endpoint, or the end. */
 static enum tunnel_step tunnel_attempt_failed(struct tunnel *tunnel, enum reason reason)
 {
     struct workspace *workspace = tunnel->workspace;
     uint64_t penalty_ns = tunnel_connect_timeout_ms(tunnel) * NS_PER_MS;
     attempts_failed(&tunnel->attempts, penalty_ns, clock_now_ns());
-    if (tunnel->service && outlier_rules_are_set(&tunnel->service->outlier))
-        telemetry_add(tunnel->workspace->telemetry, COUNTER_EJECTIONS,
-                      attempts_result(&tunnel->attempts, &tunnel->service->outlier,
-                                      OUTCOME_LOCAL_FAILURE, clock_now_ns()));
+    tunnel_report(tunnel, OUTCOME_LOCAL_FAILURE);
     timer_cancel(&workspace->timers, &tunnel->timer);
     if (!tunnel->endpoint)
         return tunnel_end(tunnel, reason);
@@ -48,6 +55,7 @@ static enum tunnel_step tunnel_ready(struct tunnel *tunnel)
 {
     timer_cancel(&tunnel->workspace->timers, &tunnel->timer);
     attempts_connected(&tunnel->attempts, clock_now_ns());
+    tunnel_report(tunnel, OUTCOME_SUCCESS);
     return STEP_RELAY;
 }
 

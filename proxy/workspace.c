@@ -109,6 +109,7 @@ bool workspace_init(struct workspace *workspace, struct event_base *base,
     graveyard_init(&workspace->graveyard);
     timer_wheel_init(&workspace->timers, base);
     timer_init(&workspace->trim, on_trim);
+    ejected_init(&workspace->ejected, &workspace->balancers, &workspace->timers, telemetry);
     waits_init(&workspace->waits);
     list_init(&workspace->tunnels);
     workspace->snapshot = snapshot_new();
@@ -158,6 +159,7 @@ void workspace_publish(struct workspace *workspace, struct snapshot *snapshot)
         workspace_learn_identity(workspace, snapshot->workload);
     snapshot_drop(old);
     balancers_follow(&workspace->balancers, snapshot);
+    ejected_recount(&workspace->ejected);
     waits_wake(&workspace->waits);
 }
 

@@ -14,6 +14,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/telemetry/telemetry.h"
 #include "proxy/upstream/balancers.h"
+#include "proxy/upstream/ejected.h"
 #include "proxy/upstream/waits.h"
 
 /* Lines about refused connections: bursts are told one by one, a flood is counted. */
@@ -34,6 +35,7 @@ struct workspace {
     struct graveyard graveyard;
     struct timer_wheel timers;
     struct balancers balancers;
+    struct ejected ejected;
     struct waits waits;
     struct list tunnels;
     size_t n_tunnels;

@@ -106,6 +106,7 @@ static void fill_outlier(struct compile *compile, const struct traffic_outlier *
     message->outlier_ejection->base_ms = set->base_ms;
     message->outlier_ejection->max_ms = set->max_ms;
     message->outlier_ejection->max_percent = set->max_percent;
+    message->outlier_ejection->panic_percent = set->panic_percent;
     Outrigger__V1__SuccessRate *rate =
         set->judges_rates ? compile_take(compile, 1, sizeof(*rate)) : NULL;
     if (!rate)

@@ -1,5 +1,6 @@
 #include "controller/objects/traffic_resilience.h"
 
+#define PANIC_PERCENT   50
 #define COUNT(array)    (sizeof(array) / sizeof((array)[0]))
 #define CONSECUTIVE_MAX 1000000u
 #define DEVIATION_MAX   100000u
@@ -34,14 +35,20 @@ static void read_success_rate(const struct field *field, struct traffic_outlier 
 
 static void read_outlier(const struct field *field, struct traffic_outlier *outlier)
 {
-    static const char *const names[] = {
-        "consecutive5xx",   "consecutiveGatewayErrors", "consecutiveLocalFailures",
-        "baseEjectionTime", "maxEjectionTime",          "maxEjectedPercent",
-        "successRate"};
+    static const char *const names[] = {"consecutive5xx",
+                                        "consecutiveGatewayErrors",
+                                        "consecutiveLocalFailures",
+                                        "baseEjectionTime",
+                                        "maxEjectionTime",
+                                        "maxEjectedPercent",
+                                        "panicPercent",
+                                        "successRate"};
     if (!field_is_set(field))
         return;
     field_allow_only(field, names, COUNT(names));
+    struct field panic = field_get(field, "panicPercent");
     outlier->is_set = true;
+    outlier->panic_percent = (uint32_t)field_uint(&panic, 0, 100, PANIC_PERCENT);
     outlier->consecutive_5xx = read_count(field, "consecutive5xx", CONSECUTIVE_MAX);
     outlier->consecutive_gateway_errors =
         read_count(field, "consecutiveGatewayErrors", CONSECUTIVE_MAX);

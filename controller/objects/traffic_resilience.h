@@ -14,6 +14,7 @@ struct traffic_outlier {
     uint32_t consecutive_5xx, consecutive_gateway_errors, consecutive_local_failures;
     uint64_t base_ms, max_ms;
     uint32_t max_percent;
+    uint32_t panic_percent;
     bool judges_rates; /* the others are of that */
     uint64_t interval_ms;
     uint32_t min_hosts, min_requests, deviation_thousandths;

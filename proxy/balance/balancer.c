@@ -4,8 +4,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/log.h"
-#include "proxy/balance/generation.h"
+#include "proxy/balance/ejection.h"
 
 /* Weights are counted in parts, so that slow start can take some of a weight of one. */
 #define WEIGHT_PARTS     128
@@ -30,6 +29,7 @@ struct balancer {
     uint64_t random;
     enum balance_algorithm algorithm;
     uint64_t slow_start_ns;
+    uint32_t panic_percent;
     bool is_hashed; /* `hash` is of the choice that comes */
     uint64_t hash;
 };
@@ -64,6 +64,7 @@ void balancer_free(struct balancer *balancer)
 {
     if (!balancer)
         return;
+    balancer->current->is_past = true;
     generation_drop(balancer->current);
     free(balancer);
 }
@@ -84,6 +85,7 @@ bool balancer_update(struct balancer *balancer, struct endpoints *endpoints)
     if (!next)
         return false;
     next->rates_since_ns = old->rates_since_ns;
+    generation_follow(next, old);
     balancer->current = next;
     generation_drop(old);
     return true;
@@ -147,11 +149,12 @@ static bool is_tried(const struct balanced *balanced, struct balanced *const *tr
     return false;
 }
 
-/* Neither going nor ejected. */
+/* Neither going nor ejected; the ejected as well where too few others are left. */
 static bool is_wanted(const struct balanced *balanced, uint64_t now_ns)
 {
     return balanced->learned->leaving_until_ns <= now_ns &&
-           !outlier_is_ejected(&balanced->learned->outlier, now_ns);
+           (balanced->generation->is_panic ||
+            !outlier_is_ejected(&balanced->learned->outlier, now_ns));
 }
 
 /* Draws one of the set that is neither tried nor `other`; from a random place to the next that
@@ -280,82 +283,12 @@ static struct balanced *balancer_choose(struct balancer *balancer, const uint32_
     return second ? balancer_cheaper(balancer, first, second, now_ns) : first;
 }
 
-/* An ejection is over when the endpoint is wanted again. */
-static void balanced_note_return(const struct balanced *balanced, uint64_t now_ns)
-{
-    struct outlier *outlier = &balanced->learned->outlier;
-    if (outlier->why == OUTLIER_NOT || outlier_is_ejected(outlier, now_ns))
-        return;
-    LOG(LOG_INFO, "endpoint_returned", LOG_S("endpoint", balanced->endpoint->addr_text),
-        LOG_S("endpoints", balanced->generation->endpoints->name),
-        LOG_S("why", outlier_why_name(outlier->why)));
-    outlier->why = OUTLIER_NOT;
-}
-
-static bool may_be_ejected(const struct generation *generation, uint32_t max_percent,
-                           uint64_t now_ns)
-{
-    size_t n_out = 1, n = generation->endpoints->n; /* with the one that is asked for */
-    for (size_t i = 0; i < n; i++)
-        n_out += outlier_is_ejected(&generation->list[i].learned->outlier, now_ns);
-    return n_out * 100 <= n * max_percent;
-}
-
-static bool balanced_eject(const struct balanced *balanced, const struct outlier_rules *rules,
-                           enum outlier_why why, uint64_t now_ns)
-{
-    struct outlier *outlier = &balanced->learned->outlier;
-    if (why == OUTLIER_NOT || outlier_is_ejected(outlier, now_ns) ||
-        !may_be_ejected(balanced->generation, rules->max_percent, now_ns))
-        return false;
-    uint64_t length_ns = outlier_eject(outlier, rules, why, now_ns);
-    LOG(LOG_WARN, "endpoint_ejected", LOG_S("endpoint", balanced->endpoint->addr_text),
-        LOG_S("endpoints", balanced->generation->endpoints->name),
-        LOG_S("pod", balanced->endpoint->pod), LOG_S("why", outlier_why_name(why)),
-        LOG_I("for_ms", length_ns / NS_PER_MS), LOG_I("ejections", outlier->n_ejections));
-    return true;
-}
-
-/* When a window is over: who fails more often than the others. Memory short: not this time. */
-static unsigned generation_judge_rates(struct generation *generation,
-                                       const struct outlier_rules *rules, uint64_t now_ns)
-{
-    size_t n = generation->endpoints->n;
-    unsigned n_ejected = 0;
-    if (!rules->success_rate.interval_ns || !generation->rates_since_ns)
-        generation->rates_since_ns = now_ns;
-    if (now_ns - generation->rates_since_ns < rules->success_rate.interval_ns ||
-        !rules->success_rate.interval_ns)
-        return 0;
-    struct success_rate *rates = calloc(n ? n : 1, sizeof(*rates));
-    for (size_t i = 0; rates && i < n; i++) {
-        rates[i] = generation->list[i].learned->outlier.rate;
-        generation->list[i].learned->outlier.rate = (struct success_rate){0};
-    }
-    generation->rates_since_ns = now_ns;
-    struct success_rate_mean others = {0};
-    if (rates)
-        others = success_rate_mean(rates, n, &rules->success_rate);
-    for (size_t i = 0; rates && i < n; i++)
-        if (success_rate_is_outlier(&rates[i], &rules->success_rate, others))
-            n_ejected += balanced_eject(&generation->list[i], rules, OUTLIER_SUCCESS_RATE, now_ns);
-    free(rates);
-    return n_ejected;
-}
-
-unsigned balanced_result(struct balanced *balanced, const struct outlier_rules *rules,
-                         enum outcome outcome, uint64_t now_ns)
-{
-    enum outlier_why why = outlier_note(&balanced->learned->outlier, rules, outcome);
-    unsigned n_ejected = balanced_eject(balanced, rules, why, now_ns);
-    return n_ejected + generation_judge_rates(balanced->generation, rules, now_ns);
-}
-
 void balancer_use(struct balancer *balancer, const struct balance_rules *rules,
                   const uint64_t *hash)
 {
     balancer->algorithm = rules->algorithm;
     balancer->slow_start_ns = rules->slow_start_ns;
+    balancer->panic_percent = rules->panic_percent;
     balancer->is_hashed = hash != NULL;
     balancer->hash = hash ? *hash : 0;
 }
@@ -364,6 +297,7 @@ struct balanced *balancer_take(struct balancer *balancer, struct balanced *const
                                uint64_t now_ns)
 {
     struct generation *current = balancer->current;
+    ejection_look(current, balancer->panic_percent, now_ns);
     struct balanced *chosen =
         balancer_choose(balancer, current->healthy, current->n_healthy, tried, n, now_ns);
     if (!chosen)
@@ -372,7 +306,7 @@ struct balanced *balancer_take(struct balancer *balancer, struct balanced *const
     balancer->is_hashed = false;
     if (!chosen)
         return NULL;
-    balanced_note_return(chosen, now_ns);
+    ejection_note_return(chosen, now_ns);
     current->refs++;
     chosen->learned->open++;
     chosen->learned->chosen++;
@@ -411,6 +345,22 @@ void balancer_leaving(struct balancer *balancer, const struct sockaddr_any *addr
             current->list[i].learned->leaving_until_ns = now_ns + BALANCER_LEAVING_MS * NS_PER_MS;
 }
 
+size_t balancer_ejected(struct balancer *balancer, uint64_t now_ns, uint64_t *next_ns)
+{
+    const struct generation *current = balancer->current;
+    size_t n_ejected = 0;
+    for (size_t i = 0; i < current->endpoints->n; i++) {
+        const struct outlier *outlier = &current->list[i].learned->outlier;
+        ejection_note_return(&current->list[i], now_ns);
+        if (!outlier_is_ejected(outlier, now_ns))
+            continue;
+        n_ejected++;
+        if (outlier->until_ns < *next_ns)
+            *next_ns = outlier->until_ns;
+    }
+    return n_ejected;
+}
+
 size_t balancer_views(const struct balancer *balancer, struct balanced_view *views, size_t max)
 {
     const struct generation *current = balancer->current;
@@ -424,6 +374,7 @@ size_t balancer_views(const struct balancer *balancer, struct balanced_view *vie
             .chosen = learned->chosen,
             .failed = learned->failed,
             .outlier = learned->outlier,
+            .is_panic = current->is_panic,
         };
     }
     return n;

@@ -78,6 +78,12 @@ unsigned balanced_result(struct balanced *balanced, const struct outlier_rules *
                          enum outcome outcome, uint64_t now_ns);
 
 /*
+ * How many are ejected. Returns that are due are logged; *next_ns becomes the time of the next one
+ * if that is sooner.
+ */
+size_t balancer_ejected(struct balancer *balancer, uint64_t now_ns, uint64_t *next_ns);
+
+/*
  * The endpoint has said that it goes. For BALANCER_LEAVING_MS it is used only where a healthy one
  * that stays cannot be: a pod that has gone for good is taken out by the controller long before,
  * one whose proxy was only restarted is wanted again.
@@ -93,6 +99,7 @@ struct balanced_view {
     uint32_t open;
     uint64_t chosen, failed;
     struct outlier outlier;
+    bool is_panic; /* of the balancer: the ejected are used too */
 };
 size_t balancer_views(const struct balancer *balancer, struct balanced_view *views, size_t max);
 

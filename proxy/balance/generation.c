@@ -73,6 +73,13 @@ struct generation *generation_new(struct endpoints *endpoints, const struct map 
     return generation;
 }
 
+void generation_follow(struct generation *next, struct generation *old)
+{
+    next->rates_since_ns = old->rates_since_ns;
+    next->is_panic = old->is_panic;
+    old->is_past = true;
+}
+
 const struct consistent *generation_consistent(struct generation *generation,
                                                enum balance_algorithm algorithm)
 {

@@ -37,6 +37,10 @@ struct generation {
     struct consistent *consistent; /* of the healthy; made when it is first asked */
     enum balance_algorithm consistent_for;
     uint64_t rates_since_ns; /* 0: nothing has come from any endpoint yet */
+    bool is_past;            /* the balancer has a newer one, or has gone */
+    bool is_panic;           /* this and the next two: ejection_look() */
+    uint64_t looked_ns;      /* 0: look before the next choice */
+    uint32_t looked_percent;
     struct balanced list[];
 };
 
@@ -46,6 +50,9 @@ struct generation {
  */
 struct generation *generation_new(struct endpoints *endpoints, const struct map *known) MUST_USE;
 void generation_drop(struct generation *generation);
+
+/* `next` takes the place of `old`, which is past from now on. */
+void generation_follow(struct generation *next, struct generation *old);
 
 /* Of the healthy, for RING_HASH or MAGLEV; kept for the next time. NULL when memory is short. */
 const struct consistent *generation_consistent(struct generation *generation,

@@ -34,6 +34,7 @@ struct balance_rules {
     enum balance_algorithm algorithm;
     struct hash_on *hash_on; /* of RING_HASH and MAGLEV: the first that there is */
     size_t n_hash_on;
+    uint32_t panic_percent; /* see proxy/balance/ejection.h; 0: never */
     uint64_t slow_start_ns; /* in which a new endpoint's share grows to its whole; 0: none */
 };
 

@@ -226,8 +226,10 @@ static bool service_set_outlier(struct service *service,
         return true;
     if (!wire_at_most(message->base_ms, EJECTION_MAX_MS, "base_ms", err) ||
         !wire_at_most(message->max_ms, EJECTION_MAX_MS, "max_ms", err) ||
-        !wire_at_most(message->max_percent, 100, "max_percent", err))
+        !wire_at_most(message->max_percent, 100, "max_percent", err) ||
+        !wire_at_most(message->panic_percent, 100, "panic_percent", err))
         return false;
+    service->balancing.panic_percent = message->panic_percent;
     uint64_t base_ms = message->base_ms ? message->base_ms : EJECTION_BASE_MS;
     uint64_t max_ms = message->max_ms ? message->max_ms : EJECTION_LONGEST_MS;
     service->outlier = (struct outlier_rules){

@@ -87,6 +87,15 @@ void balancers_leaving(struct balancers *balancers, const struct sockaddr_any *a
             balancer_leaving(entry->value, address, now_ns);
 }
 
+size_t balancers_ejected(const struct balancers *balancers, uint64_t now_ns, uint64_t *next_ns)
+{
+    size_t n = 0;
+    for (enum balance kind = 0; kind < BALANCE_KINDS; kind++)
+        MAP_EACH(entry, &balancers->by_name[kind])
+            n += balancer_ejected(entry->value, now_ns, next_ns);
+    return n;
+}
+
 static void follow_kind(struct balancers *balancers, struct map *by_name,
                         const struct snapshot *snapshot)
 {
@@ -121,7 +130,7 @@ static void describe_one(const struct balancer *balancer, const char *kind, json
         bool ejected = outlier_is_ejected(&view->outlier, now_ns);
         json_array_append_new(
             list,
-            json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:i,s:I,s:I,s:s,s:I,s:I}", "address",
+            json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:i,s:I,s:I,s:s,s:I,s:I,s:b}", "address",
                       endpoint->addr_text, "balanced", kind, "identity", endpoint->identity, "pod",
                       endpoint->pod, "health", health_name(endpoint->health), "weight",
                       (int)endpoint->weight, "latency_us", (json_int_t)(view->latency_ns / 1000),
@@ -129,7 +138,7 @@ static void describe_one(const struct balancer *balancer, const char *kind, json
                       (json_int_t)view->failed, "ejected",
                       outlier_why_name(ejected ? view->outlier.why : OUTLIER_NOT), "ejected_for_ms",
                       (json_int_t)(ejected ? (view->outlier.until_ns - now_ns) / NS_PER_MS : 0),
-                      "ejections", (json_int_t)view->outlier.n_ejections));
+                      "ejections", (json_int_t)view->outlier.n_ejections, "panic", view->is_panic));
     }
     free(views);
 }

@@ -37,6 +37,9 @@ void balancers_follow(struct balancers *balancers, const struct snapshot *snapsh
 void balancers_leaving(struct balancers *balancers, const struct sockaddr_any *address,
                        uint64_t now_ns);
 
+/* balancer_ejected() of all. */
+size_t balancers_ejected(const struct balancers *balancers, uint64_t now_ns, uint64_t *next_ns);
+
 struct json_t;
 struct json_t *balancers_describe(const struct balancers *balancers); /* new reference or NULL */
 

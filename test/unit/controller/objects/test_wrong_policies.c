@@ -339,6 +339,10 @@ static const struct wrong traffic_policies[] = {
      "x.yaml:6: spec.service.balancing.slowStart: is not for the algorithms RingHash and Maglev, "
      "which do not weigh by the moment"},
     {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
+             "  service: {outlierEjection: {consecutive5xx: 1, panicPercent: 101}}\n",
+     "x.yaml:6: spec.service.outlierEjection.panicPercent: \"101\" is not a number between 0 and "
+     "100"},
+    {TRAFFIC "  targetRefs: [{kind: Service, name: web}]\n"
              "  service: {outlierEjection: {maxEjectedPercent: 20}}\n",
      "x.yaml:6: spec.service.outlierEjection: ejects nothing: expected consecutive5xx, "
      "consecutiveGatewayErrors, consecutiveLocalFailures or successRate"},
