@@ -57,7 +57,7 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(SAN_LIBS)
 
 COMMON_LIBS     := -lnghttp2 -levent_core -levent_extra -levent_pthreads -lprotobuf-c -ljansson $(SSL_LIBS)
 INIT_LIBS       := -lnftnl -lmnl
-CONTROLLER_LIBS := -lyaml
+CONTROLLER_LIBS := -lyaml -lm
 
 # ---- sources ----------------------------------------------------------------------------------
 # In the order of what happens, so that reading the lists is reading the architecture; `make lint`
@@ -88,7 +88,7 @@ CONTROLLER_SRC := $(addprefix controller/, \
     main.c options.c commands.c serve.c) \
   $(addprefix controller/source/, manifests.c walk.c watch.c manifest_file.c skipped.c) \
   $(addprefix controller/objects/, \
-    yaml_node.c field.c value.c ports.c annotations.c read.c object.c \
+    yaml_node.c field.c value.c ports.c quantity.c annotations.c read.c object.c \
     namespace.c service_account.c pod.c service.c endpoint_slice.c access_target.c access_policy.c \
     grpc_failure.c traffic_retries.c traffic_limits.c traffic_jwt.c traffic_external.c traffic_balancing.c traffic_resilience.c traffic_policy.c \
     http_filter.c route.c route_matches.c route_filters.c reference_grant.c external_service.c smi_spec.c traffic_target.c traffic_split.c keys.c store.c problems.c) \
@@ -97,6 +97,8 @@ CONTROLLER_SRC := $(addprefix controller/, \
     dialled.c routes.c route_match.c route_rule.c \
     route_filter.c route_backend.c retries.c endpoints.c endpoint.c conflicts.c \
     route_status.c route_problems.c traffic_split.c traffic_target.c) \
+  $(addprefix controller/inject/, \
+    settings.c wishes.c decide.c plan.c probes.c containers.c patch.c warnings.c inject.c) \
   $(addprefix controller/delta/, server.c stream.c request.c state.c cache.c response.c) \
   $(addprefix controller/, \
     state_dir.c certificate.c ca.c server_identity.c jwt.c token.c csr.c \

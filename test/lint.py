@@ -51,6 +51,8 @@ RANKS = {
     "controller/objects/": 1,
     "controller/source/": 2,
     "controller/compile/": 3,
+    "controller/inject/settings": 1,
+    "controller/inject/": 4,
     "controller/": 4,
 }
 PROGRAMS = ("proxy/", "init/", "controller/")

@@ -28,10 +28,23 @@ struct annotations {
     struct port_ranges skip_inbound_ports;
 };
 
+#define ANNOTATION_PREFIX "outrigger.dev/"
+
 #define OPAQUE_PORTS_MAX 1000 /* ports in one opaque-ports, ranges counted out */
 
 /* From the metadata of an object of that kind. */
 void annotations_read(const struct field *metadata, enum object_kind kind,
                       struct annotations *annotations);
+
+/*
+ * One label or annotation by itself; its name begins with ANNOTATION_PREFIX. False with `err`:
+ * `metadata.annotations["outrigger.dev/x"]: ...`.
+ */
+bool annotation_check(const char *name, const char *value, enum object_kind kind, bool is_label,
+                      struct err *err) MUST_USE;
+
+/* The next NAME=VALUE of extra-env, taken off the front of `text`; an empty name where there is no
+ * "=". False at the end. */
+bool annotation_next_env(struct slice *text, struct slice *name, struct slice *value);
 
 #endif

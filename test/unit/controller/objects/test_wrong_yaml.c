@@ -109,7 +109,7 @@ static const struct wrong annotations[] = {
      "and 1m"},
     {POD "  annotations:\n    outrigger.dev/proxy-workers: \"0\"\n",
      "x.yaml:6: metadata.annotations[\"outrigger.dev/proxy-workers\"]: \"0\" is not a number "
-     "between 1 and 1024"},
+     "between 1 and 256"},
     {POD "  annotations:\n    outrigger.dev/skip-outbound-cidrs: 10.0.0.0/8,10.0.0.0/33\n",
      "x.yaml:6: metadata.annotations[\"outrigger.dev/skip-outbound-cidrs\"]: \"10.0.0.0/33\": the "
      "prefix length must be a number between 0 and 32"},
