@@ -98,7 +98,8 @@ CONTROLLER_SRC := $(addprefix controller/, \
     route_filter.c route_backend.c retries.c endpoints.c endpoint.c conflicts.c \
     route_status.c route_problems.c traffic_split.c traffic_target.c) \
   $(addprefix controller/inject/, \
-    settings.c wishes.c decide.c plan.c probes.c containers.c patch.c warnings.c inject.c) \
+    settings.c wishes.c decide.c plan.c probes.c containers.c patch.c warnings.c inject.c \
+    validate.c review.c) \
   $(addprefix controller/delta/, server.c stream.c request.c state.c cache.c response.c) \
   $(addprefix controller/, \
     state_dir.c certificate.c ca.c server_identity.c jwt.c token.c csr.c \

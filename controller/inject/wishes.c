@@ -21,9 +21,8 @@ static void take(struct wishes *wishes, const char *name, const char *value)
 }
 
 static void read_map(const json_t *metadata, enum object_kind kind, bool is_label,
-                     struct wishes *wishes, json_t *warnings)
+                     const char *where, struct wishes *wishes, json_t *warnings)
 {
-    const char *where = kind == OBJECT_NAMESPACE ? "the pod's namespace: " : "";
     const char *key;
     json_t *value;
     struct err err;
@@ -41,14 +40,26 @@ static void read_map(const json_t *metadata, enum object_kind kind, bool is_labe
     }
 }
 
+static void read_maps(const json_t *metadata, enum object_kind kind, const char *where,
+                      struct wishes *wishes, json_t *warnings)
+{
+    read_map(metadata, kind, true, where, wishes, warnings);
+    read_map(metadata, kind, false, where, wishes, warnings);
+}
+
 void wishes_read(const json_t *pod_metadata, const json_t *namespace_metadata,
                  struct wishes *wishes, json_t *warnings)
 {
     *wishes = (struct wishes){0};
-    read_map(namespace_metadata, OBJECT_NAMESPACE, true, wishes, warnings);
-    read_map(namespace_metadata, OBJECT_NAMESPACE, false, wishes, warnings);
-    read_map(pod_metadata, OBJECT_POD, true, wishes, warnings);
-    read_map(pod_metadata, OBJECT_POD, false, wishes, warnings);
+    read_maps(namespace_metadata, OBJECT_NAMESPACE, "the pod's namespace: ", wishes, warnings);
+    read_maps(pod_metadata, OBJECT_POD, "", wishes, warnings);
+}
+
+void wishes_of_object(const json_t *metadata, enum object_kind kind, struct wishes *wishes,
+                      json_t *warnings)
+{
+    *wishes = (struct wishes){0};
+    read_maps(metadata, kind, "", wishes, warnings);
 }
 
 const char *wishes_text(const struct wishes *wishes, enum wish wish, const char *absent)

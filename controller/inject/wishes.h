@@ -49,6 +49,10 @@ struct wishes {
 void wishes_read(const json_t *pod_metadata, const json_t *namespace_metadata,
                  struct wishes *wishes, json_t *warnings);
 
+/* From one object alone: a Namespace, a Pod or a Service. */
+void wishes_of_object(const json_t *metadata, enum object_kind kind, struct wishes *wishes,
+                      json_t *warnings);
+
 /* What was read has been checked, so that these give it or what is to hold where nothing is said.
  */
 uint64_t wishes_uint(const struct wishes *wishes, enum wish wish, uint64_t absent);
