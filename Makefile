@@ -65,7 +65,7 @@ CONTROLLER_LIBS := -lyaml -lm
 COMMON_SRC := $(addprefix common/, \
     err.c log.c log_libevent.c buf.c arena.c map.c cidr.c original_dst.c options.c options_json.c base64.c file.c std_streams.c jitter.c mailbox.c \
     confine.c event_cells.c startup_pages.c end_signals.c usage.c text.c time_json.c html_text.c \
-    form.c admin_trim.c admin_listener.c admin_conn.c admin_conn_write.c admin_http.c \
+    form.c socket_bio.c admin_trim.c admin_listener.c admin_conn.c admin_conn_io.c admin_conn_write.c admin_http.c \
     admin_log_level.c resource_type.c \
     regex.c regex_code.c regex_parse.c dns_name.c spiffe.c x509_time.c ed25519.c trust_anchors.c \
     svid_verify.c svid_cache.c svid.c svid_tls.c jws.c jwks.c) \
@@ -103,7 +103,7 @@ CONTROLLER_SRC := $(addprefix controller/, \
   $(addprefix controller/delta/, server.c stream.c request.c state.c cache.c response.c) \
   $(addprefix controller/, \
     state_dir.c certificate.c ca.c server_identity.c jwt.c token.c csr.c \
-    identity_service.c) \
+    identity_service.c webhook_tls.c webhook.c) \
   $(addprefix controller/admin/, admin.c home.c pages.c effect.c route_page.c metrics.c)
 
 # The corridor of a connection, then what it is decided by, then what looks on.

@@ -81,6 +81,8 @@ void admin_conn_set_state(struct admin_conn *conn, enum admin_state state)
         event_del(&conn->readable);
     else if (conn->state != ADMIN_CLOSED && event_add(&conn->readable, NULL) < 0)
         admin_conn_close(conn);
+    else if (conn->state != ADMIN_CLOSED)
+        admin_conn_wake(conn);
 }
 
 void admin_request_free(struct admin_request *request)
@@ -110,7 +112,7 @@ void admin_conn_close(struct admin_conn *conn)
     event_del(&conn->readable);
     event_del(&conn->writable);
     event_del(&conn->timer);
-    close(conn->fd);
+    admin_conn_io_close(conn);
     buf_fini(&conn->in);
     buf_fini(&conn->out);
     list_remove(&conn->node);
@@ -360,6 +362,7 @@ static void drop_input(struct admin_conn *conn)
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
+    (void)fd;
     (void)what;
     struct admin_conn *conn = arg;
     if (conn->state == ADMIN_LINGERING || conn->state == ADMIN_STREAMING) {
@@ -367,7 +370,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         return;
     }
     char *room = buf_room(&conn->in, READ_BYTES);
-    ssize_t n = room ? recv(fd, room, READ_BYTES, 0) : 0;
+    ssize_t n = room ? admin_conn_recv(conn, room, READ_BYTES) : 0;
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         buf_consume(&conn->in, 0); /* gives back what only the room took */
         return;
@@ -378,6 +381,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
     buf_added(&conn->in, (size_t)n);
     admin_conn_advance(conn);
+    if (state_is_read(conn->state))
+        admin_conn_wake(conn);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -426,6 +431,11 @@ void admin_conn_open(struct admin_conns *conns, int fd, const struct sockaddr_an
     event_assign(&conn->writable, conns->base, fd, EV_WRITE, admin_conn_on_writable, conn);
     evtimer_assign(&conn->timer, conns->base, on_timer, conn);
     list_append(&conns->waiting, &conn->node);
+    if (!admin_conn_io_open(conn)) {
+        conns->counts.n_refused++;
+        admin_conn_close(conn);
+        return;
+    }
     /* A streamed piece is not to wait for the acknowledgement of the one before. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     admin_conn_set_state(conn, ADMIN_HEAD);

@@ -6,6 +6,9 @@
 #ifndef OUTRIGGER_COMMON_ADMIN_CONN_H
 #define OUTRIGGER_COMMON_ADMIN_CONN_H
 
+#include <openssl/ssl.h>
+#include <sys/types.h>
+
 #include "common/admin_http.h"
 #include "common/admin_trim.h"
 #include "common/buf.h"
@@ -53,6 +56,7 @@ struct admin_conn {
     struct admin_conns *conns;
     struct event readable, writable, timer;
     int fd;
+    SSL *ssl; /* NULL: plain */
     struct sockaddr_any peer;
     enum admin_state state;
     bool is_last;      /* no request after this answer */
@@ -77,6 +81,8 @@ struct admin_conns {
     /* A request is complete; it is answered now or later by admin_conn_answer(), or streamed. */
     void (*on_request)(struct admin_conns *conns, struct admin_request *request);
     void (*on_closed)(struct admin_conns *conns); /* a descriptor came back */
+    SSL *(*start_tls)(void *context); /* as admin_http_use_tls() was told; NULL: plain */
+    void *tls_context;
 };
 
 void admin_conns_init(struct admin_conns *conns, struct event_base *base,
@@ -105,7 +111,18 @@ void admin_conn_stream_end(struct admin_conn *conn);
 
 void admin_request_free(struct admin_request *request);
 
-/* ---- between admin_conn.c and admin_conn_write.c ---- */
+/* ---- between admin_conn.c, admin_conn_io.c and admin_conn_write.c ---- */
+
+/* The socket, plain or in TLS. False: no memory. */
+bool admin_conn_io_open(struct admin_conn *conn) MUST_USE;
+void admin_conn_io_close(struct admin_conn *conn);
+/* As recv(2) and send(2), errno included. */
+ssize_t admin_conn_recv(struct admin_conn *conn, void *bytes, size_t size);
+ssize_t admin_conn_send(struct admin_conn *conn, struct slice bytes);
+/* All is said. False: the connection is of no more use. */
+bool admin_conn_send_end(struct admin_conn *conn) MUST_USE;
+/* Makes the socket readable once more when bytes were taken from it that nobody has read. */
+void admin_conn_wake(struct admin_conn *conn);
 
 void admin_conn_set_state(struct admin_conn *conn, enum admin_state state);
 void admin_conn_set_timer(struct admin_conn *conn, uint64_t ms); /* 0: none */

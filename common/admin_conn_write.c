@@ -19,7 +19,7 @@ static void on_written(struct admin_conn *conn)
     if (!conn->is_last) {
         admin_conn_set_state(conn, ADMIN_IDLE);
         admin_conn_advance(conn);
-    } else if (shutdown(conn->fd, SHUT_WR) < 0) {
+    } else if (!admin_conn_send_end(conn)) {
         admin_conn_close(conn);
     } else {
         /* Closed with bytes unread, the kernel would reset, and the client might lose the answer.
@@ -40,10 +40,10 @@ static void send_some(struct admin_conn *conn)
     bool has_progress = false;
     while (buf_len(&conn->out) > 0) {
         struct slice bytes = buf_slice(&conn->out);
-        ssize_t n = send(conn->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        ssize_t n = admin_conn_send(conn, bytes);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && errno != EAGAIN) {
+        if (n == 0 || (n < 0 && errno != EAGAIN)) {
             admin_conn_close(conn);
             return;
         }

@@ -235,6 +235,12 @@ void admin_http_set_limits(struct admin_http *admin, const struct admin_limits *
     admin->conns.limits = limits;
 }
 
+void admin_http_use_tls(struct admin_http *admin, SSL *(*start)(void *context), void *context)
+{
+    admin->conns.start_tls = start;
+    admin->conns.tls_context = context;
+}
+
 uint16_t admin_http_port(const struct admin_http *admin)
 {
     return admin->listener.port;
@@ -286,6 +292,11 @@ const char *admin_request_header(const struct admin_request *request, const char
             strncasecmp(head->fields[i].name.ptr, name, wanted.len) == 0)
             return arena_text(head->arena, head->fields[i].value);
     return NULL;
+}
+
+struct slice admin_request_body(const struct admin_request *request)
+{
+    return buf_slice(&request->body);
 }
 
 bool admin_request_is_post(const struct admin_request *request)

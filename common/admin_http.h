@@ -76,6 +76,11 @@ struct admin_http *admin_http_new(struct event_base *base, const struct sockaddr
                                   struct err *err);
 /* From now on. `limits` must outlive the server. */
 void admin_http_set_limits(struct admin_http *admin, const struct admin_limits *limits);
+/* From the next connection on TLS is spoken: `start` gives a new SSL that nothing is tied to yet,
+ * or NULL to close the connection. `struct ssl_st` is OpenSSL's SSL. */
+struct ssl_st;
+void admin_http_use_tls(struct admin_http *admin, struct ssl_st *(*start)(void *context),
+                        void *context);
 uint16_t admin_http_port(const struct admin_http *admin);
 const struct admin_counts *admin_http_counts(const struct admin_http *admin);
 void admin_http_free(struct admin_http *admin);
@@ -91,6 +96,8 @@ bool admin_request_query_at(const struct admin_request *request, size_t at, cons
                             const char **value);
 /* A header field of the request by its name in any case, or NULL. Good until the answer is sent. */
 const char *admin_request_header(const struct admin_request *request, const char *name);
+/* As it came, without the transfer coding. Good until the answer is sent. */
+struct slice admin_request_body(const struct admin_request *request);
 bool admin_request_is_post(const struct admin_request *request);
 
 /* Answers, now or later (an unanswered request is owed an answer; it survives the client's going).

@@ -239,17 +239,11 @@ void ca_warn_expiry(const struct ca *ca)
             LOG_I("expires_in_sec", left_sec));
 }
 
-bool ca_issue(struct ca *ca, EVP_PKEY *public_key, struct slice spiffe_id, struct ca_leaf *leaf,
-              struct err *err)
+/* `spec` says whose it is; the rest is the CA's. */
+static bool sign(struct ca *ca, struct certificate_spec *spec, struct ca_leaf *leaf,
+                 struct err *err)
 {
-    struct spiffe_id id;
     int64_t now_sec = clock_wall_sec();
-    *leaf = (struct ca_leaf){0};
-    if (!spiffe_parse(spiffe_id, &id, err))
-        return false;
-    if (!slice_eq_str(id.trust_domain, ca->trust_domain))
-        return err_set(err, "%.*s is not of the trust domain %s", SLICE_ARG(spiffe_id),
-                       ca->trust_domain);
     if (ca->not_after <= now_sec)
         return err_set(err, "the root certificate has expired");
     leaf->not_before = now_sec - CA_CLOCK_SKEW_SEC;
@@ -258,15 +252,11 @@ bool ca_issue(struct ca *ca, EVP_PKEY *public_key, struct slice spiffe_id, struc
     leaf->not_after = now_sec + (int64_t)ca->leaf_ttl_sec;
     if (leaf->not_after > ca->not_after)
         leaf->not_after = ca->not_after;
-    const struct certificate_spec spec = {
-        .public_key = public_key,
-        .issuer = ca->root,
-        .issuer_key = ca->key,
-        .uri = spiffe_id,
-        .not_before = leaf->not_before,
-        .not_after = leaf->not_after,
-    };
-    X509 *cert = certificate_make(&spec, err);
+    spec->issuer = ca->root;
+    spec->issuer_key = ca->key;
+    spec->not_before = leaf->not_before;
+    spec->not_after = leaf->not_after;
+    X509 *cert = certificate_make(spec, err);
     if (!cert)
         return false;
     int len = i2d_X509(cert, &leaf->der);
@@ -275,6 +265,28 @@ bool ca_issue(struct ca *ca, EVP_PKEY *public_key, struct slice spiffe_id, struc
         return err_set(err, "cannot write the certificate: out of memory");
     leaf->der_len = (size_t)len;
     return true;
+}
+
+bool ca_issue(struct ca *ca, EVP_PKEY *public_key, struct slice spiffe_id, struct ca_leaf *leaf,
+              struct err *err)
+{
+    struct spiffe_id id;
+    *leaf = (struct ca_leaf){0};
+    if (!spiffe_parse(spiffe_id, &id, err))
+        return false;
+    if (!slice_eq_str(id.trust_domain, ca->trust_domain))
+        return err_set(err, "%.*s is not of the trust domain %s", SLICE_ARG(spiffe_id),
+                       ca->trust_domain);
+    struct certificate_spec spec = {.public_key = public_key, .uri = spiffe_id};
+    return sign(ca, &spec, leaf, err);
+}
+
+bool ca_issue_dns(struct ca *ca, EVP_PKEY *public_key, const char *const *names, size_t n,
+                  struct ca_leaf *leaf, struct err *err)
+{
+    struct certificate_spec spec = {.public_key = public_key, .dns_names = names, .n_dns_names = n};
+    *leaf = (struct ca_leaf){0};
+    return sign(ca, &spec, leaf, err);
 }
 
 void ca_leaf_fini(struct ca_leaf *leaf)

@@ -55,6 +55,11 @@ struct ca_leaf {
  */
 bool ca_issue(struct ca *ca, EVP_PKEY *public_key, struct slice spiffe_id, struct ca_leaf *leaf,
               struct err *err) MUST_USE;
+
+/* As ca_issue(), for a server that is known by DNS names, and is nobody in the mesh: it has no
+ * SPIFFE ID. */
+bool ca_issue_dns(struct ca *ca, EVP_PKEY *public_key, const char *const *names, size_t n,
+                  struct ca_leaf *leaf, struct err *err) MUST_USE;
 void ca_leaf_fini(struct ca_leaf *leaf);
 
 #endif

@@ -41,22 +41,31 @@ static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *text)
 }
 
 /* Built from objects and not from text, so that no name can say more than one name. */
-static bool add_uri(X509 *cert, struct slice uri, bool is_critical)
+static bool push_name(GENERAL_NAMES *names, int type, struct slice value)
 {
-    GENERAL_NAMES *names = GENERAL_NAMES_new();
     GENERAL_NAME *name = GENERAL_NAME_new();
     ASN1_IA5STRING *text = ASN1_IA5STRING_new();
-    bool is_added = false;
-    if (names && name && text && ASN1_STRING_set(text, uri.ptr, (int)uri.len) == 1) {
-        GENERAL_NAME_set0_value(name, GEN_URI, text);
-        text = NULL;
-        if (sk_GENERAL_NAME_push(names, name)) {
-            name = NULL;
-            is_added = X509_add1_ext_i2d(cert, NID_subject_alt_name, names, is_critical, 0) == 1;
-        }
+    if (!name || !text || ASN1_STRING_set(text, value.ptr, (int)value.len) != 1) {
+        ASN1_IA5STRING_free(text);
+        GENERAL_NAME_free(name);
+        return false;
     }
-    ASN1_IA5STRING_free(text);
+    GENERAL_NAME_set0_value(name, type, text);
+    if (sk_GENERAL_NAME_push(names, name))
+        return true;
     GENERAL_NAME_free(name);
+    return false;
+}
+
+static bool add_names(X509 *cert, const struct certificate_spec *spec)
+{
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    bool is_added = names && (spec->uri.len == 0 || push_name(names, GEN_URI, spec->uri));
+    for (size_t i = 0; is_added && i < spec->n_dns_names; i++)
+        is_added = push_name(names, GEN_DNS, slice_str(spec->dns_names[i]));
+    bool is_critical = !spec->common_name;
+    is_added =
+        is_added && X509_add1_ext_i2d(cert, NID_subject_alt_name, names, is_critical, 0) == 1;
     GENERAL_NAMES_free(names);
     return is_added;
 }
@@ -71,7 +80,7 @@ static bool add_extensions(X509 *cert, const struct certificate_spec *spec)
     if (!add_extension(cert, issuer, NID_subject_key_identifier, "hash") ||
         !add_extension(cert, issuer, NID_authority_key_identifier, "keyid:always"))
         return false;
-    if (spec->uri.len && !add_uri(cert, spec->uri, !spec->common_name))
+    if ((spec->uri.len || spec->n_dns_names) && !add_names(cert, spec))
         return false;
     if (spec->is_ca)
         return add_extension(cert, issuer, NID_basic_constraints, "critical,CA:TRUE") &&

@@ -12,12 +12,14 @@
 
 struct certificate_spec {
     EVP_PKEY *public_key;
-    X509 *issuer;            /* NULL: self-signed */
-    EVP_PKEY *issuer_key;    /* Ed25519 */
-    const char *common_name; /* of the subject; NULL: the subject is empty */
-    struct slice uri;        /* the one subject alternative name; empty: none */
-    bool is_ca;              /* may sign certificates and CRLs, and nothing else */
-    int64_t not_before;      /* seconds since the epoch */
+    X509 *issuer;                 /* NULL: self-signed */
+    EVP_PKEY *issuer_key;         /* Ed25519 */
+    const char *common_name;      /* of the subject; NULL: the subject is empty */
+    struct slice uri;             /* the one subject alternative name; empty: none */
+    const char *const *dns_names; /* or these */
+    size_t n_dns_names;
+    bool is_ca;         /* may sign certificates and CRLs, and nothing else */
+    int64_t not_before; /* seconds since the epoch */
     int64_t not_after;
 };
 

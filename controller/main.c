@@ -102,5 +102,7 @@ int main(int argc, char **argv)
                 command->table->arguments ? command->table->arguments : "none");
         return usage(command, err.text);
     }
+    if (!settings_check(&settings, &err))
+        return usage(command, err.text);
     return run(command, &settings, argv + 1);
 }

@@ -148,6 +148,34 @@ static const struct option_row serve_rows[] = {
      .max = DAY_MS,
      .default_text = "5s",
      .help = "what is under way may finish for so long after SIGTERM"},
+    {.name = "webhook-port",
+     .type = OPTION_UINT,
+     .offset = FIELD(webhook_port),
+     .max = 65535,
+     .default_text = "0",
+     .value_name = "PORT",
+     .help = "HTTPS for the API server's admission webhooks, usually 15017; 0: none"},
+    {.name = "webhook-service",
+     .type = OPTION_STRING,
+     .offset = FIELD(webhook_service),
+     .default_text = "outrigger-controller",
+     .value_name = "NAME",
+     .help = "Service of the namespace outrigger-system by which the API server calls: for the "
+             "webhook's certificate"},
+    {.name = "webhook-cert",
+     .type = OPTION_STRING,
+     .offset = FIELD(webhook_cert),
+     .value_name = "FILE",
+     .help = "PEM certificates for the webhook, read again when it changes; without it the CA "
+             "signs one"},
+    {.name = "webhook-key",
+     .type = OPTION_STRING,
+     .offset = FIELD(webhook_key),
+     .value_name = "FILE",
+     .help = "and the PEM key"},
+#define INJECT_BASE FIELD(inject)
+    INJECT_ROWS,
+#undef INJECT_BASE
 };
 
 static const struct option_row token_rows[] = {
@@ -199,6 +227,14 @@ const struct option_table options_check = {
                "own; exits 1 if there is any.\nKinds that it does not read are named on stderr, "
                "with the place of the first.",
     .arguments = "DIR"};
+
+bool settings_check(struct settings *settings, struct err *err)
+{
+    settings->inject.trust_domain = settings->trust_domain;
+    if (settings->webhook_port && !settings->webhook_cert != !settings->webhook_key)
+        return err_set(err, "--webhook-cert and --webhook-key go together");
+    return !settings->inject.proxy_image || inject_settings_check(&settings->inject, err);
+}
 
 static json_t *custom_json(const struct option_row *row, const void *field)
 {

@@ -9,6 +9,7 @@
 
 #include "common/cidr.h"
 #include "common/options.h"
+#include "controller/inject/settings.h"
 
 /* Fields are zero where a command has no such option. */
 struct settings {
@@ -27,6 +28,9 @@ struct settings {
     uint64_t keepalive_ms;
     uint64_t keepalive_timeout_ms;
     uint64_t drain_timeout_ms;
+    uint64_t webhook_port; /* 0: no webhook */
+    const char *webhook_cert, *webhook_key, *webhook_service;
+    struct inject_settings inject; /* its trust domain is `trust_domain` */
     const char *token_pod;
     uint64_t token_ttl_ms;
 };
@@ -35,6 +39,9 @@ extern const struct option_table options_serve;   /* no command */
 extern const struct option_table options_token;   /* token NAMESPACE ACCOUNT */
 extern const struct option_table options_anchors; /* anchors */
 extern const struct option_table options_check;   /* check DIR */
+
+/* What no single row can say; also completes what follows from others. */
+bool settings_check(struct settings *settings, struct err *err) MUST_USE;
 
 /* What the controller serves with, for /config: see common/options_json.h. A new reference. */
 json_t *settings_json(const struct settings *settings);

@@ -24,6 +24,7 @@
 #include "controller/server_identity.h"
 #include "controller/source/manifests.h"
 #include "controller/token.h"
+#include "controller/webhook.h"
 
 #define DEFAULT_PORT    15010
 #define DRAIN_CHECK_MS  20
@@ -54,6 +55,9 @@ struct controller {
     struct delta_server *delta;
     struct grpc_server *grpc;
     struct admin *admin;
+    struct webhook_tls_options webhook_tls_options;
+    struct webhook_tls *webhook_tls;
+    struct webhook *webhook;
     uint64_t drain_deadline_ns;
     bool is_draining;
 };
@@ -243,22 +247,46 @@ static bool start_admin(struct controller *controller, struct err *err)
         .own_identity = controller->own_identity,
         .delta = controller->delta,
         .grpc = controller->grpc,
+        .webhook = controller->webhook,
         .is_draining = &controller->is_draining,
     };
     controller->admin = admin_start(controller->base, &listen, &sources, err);
     return controller->admin != NULL;
 }
 
+static bool start_webhook(struct controller *controller, struct err *err)
+{
+    const struct settings *settings = controller->settings;
+    struct ip any = any_address();
+    struct sockaddr_any listen = addr_make(&any, (uint16_t)settings->webhook_port);
+    if (settings->webhook_port == 0)
+        return true;
+    controller->webhook_tls_options =
+        (struct webhook_tls_options){.service = settings->webhook_service,
+                                     .namespace = SERVER_IDENTITY_NAMESPACE,
+                                     .cert_file = settings->webhook_cert,
+                                     .key_file = settings->webhook_key};
+    controller->webhook_tls =
+        webhook_tls_new(controller->base, controller->ca, &controller->webhook_tls_options, err);
+    if (!controller->webhook_tls)
+        return false;
+    controller->webhook = webhook_start(controller->base, &listen, &settings->inject,
+                                        controller->store, controller->webhook_tls, err);
+    return controller->webhook != NULL;
+}
+
 static bool start(struct controller *controller, struct err *err)
 {
     return start_events(controller, err) && start_signer(controller, err) &&
            start_source(controller, err) && start_grpc(controller, err) &&
-           start_admin(controller, err);
+           start_webhook(controller, err) && start_admin(controller, err);
 }
 
 static void stop(struct controller *controller)
 {
     admin_stop(controller->admin);
+    webhook_stop(controller->webhook);
+    webhook_tls_free(controller->webhook_tls);
     grpc_server_free(controller->grpc);
     delta_server_free(controller->delta);
     manifests_stop(controller->manifests);

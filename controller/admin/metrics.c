@@ -92,6 +92,20 @@ static void write_compile(const struct delta_cache *cache, struct buf *out)
                  (double)cache->entries[i].count);
 }
 
+static void write_webhook(const struct webhook *webhook, struct buf *out)
+{
+    if (!webhook)
+        return;
+    const struct webhook_counts *counts = webhook_counts(webhook);
+    head(out, "admissions_total", "counter", "Admission requests answered.");
+    labelled(out, "admissions_total", "result", "injected", (double)counts->n_patched);
+    labelled(out, "admissions_total", "result", "not_injected", (double)counts->n_unpatched);
+    labelled(out, "admissions_total", "result", "accepted", (double)counts->n_accepted);
+    labelled(out, "admissions_total", "result", "refused", (double)counts->n_refused);
+    labelled(out, "admissions_total", "result", "malformed", (double)counts->n_malformed);
+    counter(out, "admission_warnings_total", "Warnings given in them.", (double)counts->n_warnings);
+}
+
 static void write_objects(const struct admin_sources *sources, struct buf *out)
 {
     head(out, "objects", "gauge", "Kubernetes objects in force.");
@@ -167,6 +181,7 @@ void metrics_write(const struct admin_sources *sources, const struct admin_count
     labelled(out, "info", "version", OUTRIGGER_VERSION, 1);
     write_discovery(streams, out);
     write_compile(&streams->cache, out);
+    write_webhook(sources->webhook, out);
     write_objects(sources, out);
     write_identity(sources, out);
     write_grpc(sources->grpc, out);

@@ -13,6 +13,7 @@
 #include "controller/options.h"
 #include "controller/server_identity.h"
 #include "controller/source/manifests.h"
+#include "controller/webhook.h"
 
 /* All of it outlives the admin port. */
 struct admin_sources {
@@ -25,6 +26,7 @@ struct admin_sources {
     const struct server_identity *own_identity;
     const struct delta_server *delta;
     const struct grpc_server *grpc;
+    const struct webhook *webhook; /* NULL: there is none */
     const bool *is_draining;
 };
 

@@ -12,6 +12,8 @@ struct namespace
 {
     struct object object;
     struct annotations annotations;
+    struct labels own_labels; /* outrigger.dev/..., as they were read; not sorted */
+    struct labels own_annotations;
 };
 
 /* Fills what is the kind's own; `object` has been read. Complaints go to the field's reading. */
