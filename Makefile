@@ -139,10 +139,14 @@ PROXY_SRC := $(addprefix proxy/, \
     page_endpoints.c page_connections.c page_certificates.c page_policies.c page_memory.c page_tap.c page_explain.c explain.c \
     page_drain.c page_quit.c)
 
+# What people type: the controller's pure rooms, at a terminal.
+CLI_SRC := $(addprefix cli/, \
+    main.c options.c inject.c workload.c yaml_tree.c yaml_edit.c yaml_write.c)
+
 PROTO_SRC := $(addprefix proto/, node.proto status.proto discovery.proto identity.proto \
     resources.proto otlp.proto ext_authz.proto rate_limit.proto)
 
-PROGRAMS := $(BUILD)/outrigger-init $(BUILD)/outrigger-controller $(BUILD)/outrigger-proxy
+PROGRAMS := $(BUILD)/outrigger-init $(BUILD)/outrigger-controller $(BUILD)/outrigger-proxy $(BUILD)/outrigger
 
 # ---- build ------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -197,10 +201,17 @@ $(eval $(call ARCHIVE,common,$(call obj,$(COMMON_SRC)) $(PROTO_OBJ)))
 $(eval $(call ARCHIVE,init,$(call parts,$(INIT_SRC))))
 $(eval $(call ARCHIVE,controller,$(call parts,$(CONTROLLER_SRC))))
 $(eval $(call ARCHIVE,proxy,$(call parts,$(PROXY_SRC))))
+# With what it shares with the controller, so that one archive is enough for its tests.
+$(eval $(call ARCHIVE,cli,$(call parts,$(CLI_SRC)) \
+    $(call obj,$(filter controller/objects/% controller/inject/%,$(CONTROLLER_SRC)))))
 
 $(BUILD)/outrigger-%: $(BUILD)/%/main.o $(BUILD)/lib%.a $(BUILD)/libcommon.a
 	$(call made,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
+
+$(BUILD)/outrigger: $(BUILD)/cli/main.o $(BUILD)/libcli.a $(BUILD)/libcommon.a
+	$(call made,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS) $(CONTROLLER_LIBS)
 
 # A unit test is one program a file; it links with the archive of the part that it tests.
 UNIT_SRC := $(sort $(wildcard test/unit/*/*.c test/unit/*/*/*.c))
@@ -248,7 +259,7 @@ fuzz-run: $(FUZZ_BIN)
 	        -print_final_stats=1 -verbosity=0 -artifact_prefix=build-fuzz/found/$$name- \
 	        build-fuzz/found/$$name test/fuzz/corpus/$$name || exit 1; done
 build-fuzz/test/fuzz/%.live: build-fuzz/test/fuzz/%.o build-fuzz/libcommon.a build-fuzz/libinit.a \
-                             build-fuzz/libcontroller.a build-fuzz/libproxy.a
+                             build-fuzz/libcontroller.a build-fuzz/libproxy.a build-fuzz/libcli.a
 	$(call made,LINK)
 	$(Q)clang -fsanitize=fuzzer $(LDFLAGS) -o $@ $< build-fuzz/lib$$(sed -n 's,^// fuzz: ,,p' test/fuzz/$*.c).a \
 	    build-fuzz/libcommon.a $(COMMON_LIBS) $(INIT_LIBS) $(CONTROLLER_LIBS)
@@ -323,7 +334,7 @@ lint: ## format, include direction, file length, banned functions
 	@$(PYTHON) test/lint.py
 
 print-sources: # for lint
-	@printf '%s\n' $(COMMON_SRC) $(INIT_SRC) $(CONTROLLER_SRC) $(PROXY_SRC) $(PROTO_SRC)
+	@printf '%s\n' $(COMMON_SRC) $(INIT_SRC) $(CONTROLLER_SRC) $(PROXY_SRC) $(CLI_SRC) $(PROTO_SRC)
 
 compile_commands.json: ## for editors and clang-tidy
 	@$(MAKE) -Bnk all 2>/dev/null | $(PYTHON) test/compile_commands.py > $@
