@@ -108,7 +108,7 @@ CONTROLLER_SRC := $(addprefix controller/, \
 
 # The corridor of a connection, then what it is decided by, then what looks on.
 PROXY_SRC := $(addprefix proxy/, \
-    main.c options.c process.c worker.c workspace.c \
+    main.c commands.c options.c process.c worker.c workspace.c \
     accept/listener.c accept/loop.c \
     tunnel.c tunnel_inbound.c tunnel_outbound.c tunnel_egress.c tunnel_peek.c tunnel_connect.c tunnel_relay.c tunnel_record.c \
     downstream.c request.c request_edit.c flow_labels.c request_trace.c request_authenticate.c request_inbound.c request_side_call.c request_ask_authorizer.c request_limit.c request_ask_limiter.c request_outbound.c request_hash.c request_route.c request_filter.c request_mirror.c request_upstream.c request_retry.c request_outcome.c request_breaker.c request_replay.c \
@@ -132,12 +132,13 @@ PROXY_SRC := $(addprefix proxy/, \
     telemetry/span.c telemetry/trace_export.c \
     control/control.c control/identity.c control/certify.c control/mesh_tls.c \
     control/discovery.c control/request.c control/resources.c \
+    probe/spec.c probe/probes.c probe/socket.c probe/grpc.c \
     snapshot.c config/workload.c config/balance_rules.c config/service.c config/endpoints.c wire.c) \
   $(addprefix proxy/admin/, \
     admin.c gather.c html.c endpoint_json.c opaque_json.c hash_on_json.c routes_json.c readiness.c \
     page_index.c page_livez.c page_readyz.c page_metrics.c page_config.c page_services.c \
     page_endpoints.c page_connections.c page_certificates.c page_policies.c page_memory.c page_tap.c page_explain.c explain.c \
-    page_drain.c page_quit.c)
+    page_app_probe.c page_drain.c page_quit.c)
 
 # What people type: the controller's pure rooms, at a terminal.
 CLI_SRC := $(addprefix cli/, \

@@ -161,11 +161,16 @@ static void parse_params(struct admin_request *request, struct slice query)
         LOG(LOG_DEBUG, "admin_parameters_ignored", LOG_SL("path", request->head.path));
 }
 
-static const struct admin_page *page_find(const struct admin_http *admin, struct slice path)
+static const struct admin_page *page_find(const struct admin_http *admin, struct slice path,
+                                          struct slice *rest)
 {
-    for (size_t i = 0; i < admin->n_pages; i++)
-        if (slice_eq_str(path, admin->pages[i].path))
+    for (size_t i = 0; i < admin->n_pages; i++) {
+        struct slice page = slice_str(admin->pages[i].path);
+        bool is_folder = page.len > 1 && page.ptr[page.len - 1] == '/';
+        *rest = slice_sub(path, page.len, path.len);
+        if (is_folder ? slice_starts_with(path, page) : slice_eq(path, page))
             return &admin->pages[i];
+    }
     return NULL;
 }
 
@@ -175,7 +180,7 @@ static void on_request(struct admin_conns *conns, struct admin_request *request)
     struct slice target = request->head.path;
     const char *mark = memchr(target.ptr ? target.ptr : "", '?', target.len);
     struct slice path = slice_sub(target, 0, mark ? (size_t)(mark - target.ptr) : target.len);
-    const struct admin_page *page = page_find(admin, path);
+    const struct admin_page *page = page_find(admin, path, &request->rest);
     if (!page) {
         send_index(admin, request, slice_eq_str(path, "/") ? HTTP_OK : HTTP_NOTFOUND);
     } else if (!page->is_public && !peer_is_loopback(request)) {
@@ -292,6 +297,21 @@ const char *admin_request_header(const struct admin_request *request, const char
             strncasecmp(head->fields[i].name.ptr, name, wanted.len) == 0)
             return arena_text(head->arena, head->fields[i].value);
     return NULL;
+}
+
+bool admin_request_field_at(const struct admin_request *request, size_t at, struct slice *name,
+                            struct slice *value)
+{
+    if (at >= request->head.n_fields)
+        return false;
+    *name = request->head.fields[at].name;
+    *value = request->head.fields[at].value;
+    return true;
+}
+
+struct slice admin_request_rest(const struct admin_request *request)
+{
+    return request->rest;
 }
 
 struct slice admin_request_body(const struct admin_request *request)

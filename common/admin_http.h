@@ -31,7 +31,7 @@ struct admin_http;
 struct admin_request; /* one request being answered */
 
 struct admin_page {
-    const char *path;
+    const char *path;    /* "/x/" stands for all that is below it */
     const char *methods; /* "GET", "POST", "GET POST"; others get 405 with Allow */
     bool is_public;
     const char *help; /* one line for `/` */
@@ -96,6 +96,11 @@ bool admin_request_query_at(const struct admin_request *request, size_t at, cons
                             const char **value);
 /* A header field of the request by its name in any case, or NULL. Good until the answer is sent. */
 const char *admin_request_header(const struct admin_request *request, const char *name);
+/* The fields in order, one after the other from 0; as they came. False: there are no more. */
+bool admin_request_field_at(const struct admin_request *request, size_t at, struct slice *name,
+                            struct slice *value);
+/* What follows a page's path that ends with a slash. Good until the answer is sent. */
+struct slice admin_request_rest(const struct admin_request *request);
 /* As it came, without the transfer coding. Good until the answer is sent. */
 struct slice admin_request_body(const struct admin_request *request);
 bool admin_request_is_post(const struct admin_request *request);

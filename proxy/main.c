@@ -10,6 +10,7 @@
 #include "common/std_streams.h"
 #include "common/version.h"
 #include "common/confine.h"
+#include "proxy/commands.h"
 #include "proxy/options.h"
 #include "proxy/process.h"
 
@@ -39,13 +40,11 @@ static int printed(void)
     return 1;
 }
 
-int main(int argc, char **argv)
+static int run_as_told(int argc, char **argv, struct proxy_options *options)
 {
-    struct proxy_options options = {0};
     struct err err;
     int n_arguments = 0;
-    std_streams_open();
-    switch (options_parse(&proxy_option_table, argc, argv, &options, &n_arguments, &err)) {
+    switch (options_parse(&proxy_option_table, argc, argv, options, &n_arguments, &err)) {
     case OPTIONS_HELP:
         options_print(&proxy_option_table, options_wants_markdown(argc, argv), stdout);
         return printed();
@@ -53,12 +52,24 @@ int main(int argc, char **argv)
         printf("outrigger-proxy %s\n", OUTRIGGER_VERSION);
         return printed();
     case OPTIONS_OK:
-        if (proxy_options_check(&options, &err))
-            return run(&options);
+        if (proxy_options_check(options, &err))
+            return run(options);
         break;
     case OPTIONS_BAD:
         break;
     }
     fprintf(stderr, "outrigger-proxy: %s\n", err.text);
     return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct proxy_options options = {0};
+    std_streams_open();
+    const struct command *command = argc > 1 ? command_find(argv[1]) : NULL;
+    if (command)
+        return command_run(command, argc - 1, argv + 1);
+    int status = run_as_told(argc, argv, &options);
+    probe_specs_fini(&options.app_probes);
+    return status;
 }

@@ -1,5 +1,6 @@
 #include "proxy/options.h"
 
+#include <jansson.h>
 #include <string.h>
 
 #include "common/dns_name.h"
@@ -135,6 +136,17 @@ static const struct option_row rows[] = {
     STRING("trace-sampling", trace_sampling, "0.01", "RATIO",
            "share of the traces that begin here of which spans are recorded; traces that came are "
            "recorded as they say"),
+    {.name = "app-probe",
+     .type = OPTION_CUSTOM,
+     .offset = AT(app_probes),
+     .value_name = "CONTAINER/PROBE=KIND,PORT,TIMEOUT,TARGET",
+     .parse = probe_specs_add,
+     .may_repeat = true,
+     .help = "a probe of the application that the admin port answers for as "
+             "/app-probe/CONTAINER/PROBE, as strict mode refuses the kubelet; http and https have "
+             "a path, grpc may have a service, tcp has nothing"},
+    STRING("app-probe-address", app_probe_address, "127.0.0.1", "ADDRESS",
+           "where the application is asked: the pod's address"),
 };
 
 const struct option_table proxy_option_table = {
@@ -224,9 +236,22 @@ bool proxy_options_check(const struct proxy_options *options, struct err *err)
         !ip_parse(slice_str(options->admin_address), &ip))
         return err_set(err, "--admin-address: \"%s\" is no IP address, nor *",
                        options->admin_address);
+    if (!ip_parse(slice_str(options->app_probe_address), &ip))
+        return err_set(err, "--app-probe-address: \"%s\" is no IP address",
+                       options->app_probe_address);
     if (options->backoff_min_ms > options->backoff_max_ms)
         return err_set(err, "--backoff-min is longer than --backoff-max");
     return check_seeing(options, err);
+}
+
+struct json_t *proxy_options_custom_json(const struct option_row *row, const void *field)
+{
+    (void)row; /* there is one */
+    const struct probe_specs *specs = field;
+    json_t *list = json_array();
+    for (size_t i = 0; i < specs->n; i++)
+        json_array_append_new(list, json_stringn(specs->list[i].text.ptr, specs->list[i].text.len));
+    return list;
 }
 
 struct sockaddr_any proxy_options_admin(const struct proxy_options *options,

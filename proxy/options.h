@@ -11,6 +11,7 @@
 #include "common/cidr.h"
 #include "common/err.h"
 #include "common/options.h"
+#include "proxy/probe/spec.h"
 
 /* Texts point into argv or are constants. The types are those that common/options.h fills. */
 struct proxy_options {
@@ -57,12 +58,17 @@ struct proxy_options {
     const char *access_log_format, *access_log_filter; /* NULL: not given */
     const char *otlp_endpoint;                         /* likewise */
     const char *trace_sampling;
+    struct probe_specs app_probes;
+    const char *app_probe_address;
 };
 
 extern const struct option_table proxy_option_table;
 
 /* What no single row can say: forms of names, ports that must differ. `err` names the option. */
 bool proxy_options_check(const struct proxy_options *options, struct err *err) MUST_USE;
+
+/* For options_json(): the probes, as they were given. */
+struct json_t *proxy_options_custom_json(const struct option_row *row, const void *field);
 
 /*
  * Where the admin port listens. For "*" that is [::], which takes IPv4 as well; `*fallback` is then

@@ -14,6 +14,7 @@
 #include "common/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/readiness.h"
+#include "proxy/probe/probes.h"
 #include "proxy/telemetry/access_log.h"
 #include "proxy/telemetry/tap.h"
 #include "proxy/telemetry/trace_export.h"
@@ -39,6 +40,7 @@ struct process {
     size_t n_workers, n_stopped;
     struct control *control;
     struct admin_sources sources;
+    struct probes *probes;
     struct admin_http *admin;
     uint64_t started_ns;
     bool was_ready;
@@ -284,13 +286,18 @@ static bool start_admin(struct process *process, struct err *err)
         .telemetry = process->telemetry,
         .taps = process->taps,
         .traces = process->tracing.export,
-        .options = options_json(&proxy_option_table, process->options, NULL),
+        .options = options_json(&proxy_option_table, process->options, proxy_options_custom_json),
         .started_at = clock_wall_sec(),
         .drain = on_drain_page,
         .quit = on_quit_page,
         .context = process,
     };
-    if (!process->sources.options)
+    struct ip pod;
+    if (ip_parse(slice_str(process->options->app_probe_address), &pod)) /* it has been checked */
+        process->probes = probes_new(process->base, &process->options->app_probes, &pod,
+                                     (uint32_t)process->options->socket_mark);
+    process->sources.probes = process->probes;
+    if (!process->sources.options || !process->probes)
         return err_set(err, "out of memory");
     process->admin = admin_start(process->base, &address, &fallback, &process->sources, err);
     return process->admin != NULL;
@@ -322,6 +329,7 @@ void process_run(struct process *process)
 /* Unanswered admin requests are answered on the way, by the workers' and our own mailbox. */
 void process_free(struct process *process)
 {
+    probes_free(process->probes);
     if (process->admin)
         admin_http_free(process->admin);
     for (size_t i = 0; i < process->n_workers; i++)

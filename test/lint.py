@@ -45,6 +45,7 @@ RANKS = {
     "proxy/request": 7,
     "proxy/worker": 7,
     "proxy/control/": 8,
+    "proxy/probe/": 1,
     "proxy/admin/": 9,
     "proxy/": 10,
     "init/": 1,

@@ -12,12 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / os.environ.get("OUTRIGGER_BUILD", "build")
-PROGRAMS = ("outrigger-init", "outrigger-proxy", "outrigger-controller")
+PROGRAMS = ("outrigger-init", "outrigger-proxy", "outrigger-controller", "outrigger inject")
 
 
 def options():
     for program in PROGRAMS:
-        table = subprocess.check_output([BUILD / program, "--help=markdown"], text=True)
+        table = subprocess.check_output([BUILD / program.split()[0], *program.split()[1:], "--help=markdown"], text=True)
         yield f"### {program}\n\n{table.strip()}\n"
 
 

@@ -201,7 +201,11 @@ bool probes_rewrite(const struct plan *plan, const json_t *spec, json_t *patch, 
                     json_t *warnings)
 {
     /* An ordinary proxy does not run yet when init containers do. */
-    return rewrite_list(plan, spec, "containers", patch, arguments, warnings) &&
-           (!plan->is_native ||
-            rewrite_list(plan, spec, "initContainers", patch, arguments, warnings));
+    bool is_good = rewrite_list(plan, spec, "containers", patch, arguments, warnings) &&
+                   (!plan->is_native ||
+                    rewrite_list(plan, spec, "initContainers", patch, arguments, warnings));
+    if (is_good && json_array_size(arguments) > 0)
+        is_good =
+            json_array_append_new(arguments, json_string("--app-probe-address=$(POD_IP)")) == 0;
+    return is_good;
 }

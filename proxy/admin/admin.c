@@ -2,6 +2,7 @@
 
 #include "common/admin_log_level.h"
 #include "proxy/admin/pages.h"
+#include "proxy/probe/probes.h"
 
 const struct admin_page admin_pages[] = {
     {"/", "GET", false, "this page", page_index},
@@ -31,6 +32,8 @@ const struct admin_page admin_pages[] = {
      "live requests as JSON lines: ?direction= method= path= status= reason= identity= service= "
      "min-duration= sample= limit=",
      page_tap},
+    {PROBES_PATH, "GET", true, "asks a probe of the application in the kubelet's place",
+     page_app_probe},
     {"/drain", "POST", false, "end when the open connections have ended, as on SIGTERM",
      page_drain},
     {"/quit", "POST", false, "end now", page_quit},

@@ -12,6 +12,7 @@
 #include "proxy/telemetry/telemetry.h"
 #include "proxy/worker.h"
 
+struct probes;
 struct tap_hub;
 struct trace_export;
 
@@ -23,6 +24,7 @@ struct admin_sources {
     size_t n_workers;
     const struct telemetry_shard *telemetry; /* the main thread's */
     struct tap_hub *taps;
+    struct probes *probes;
     const struct trace_export *traces; /* NULL: no spans are recorded */
     struct json_t *options;            /* as they are in effect, for /config; not held */
     int64_t started_at;                /* wall-clock seconds */

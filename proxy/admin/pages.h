@@ -20,6 +20,7 @@ void page_policies(struct admin_request *request, void *context);
 void page_memory(struct admin_request *request, void *context);
 void page_explain(struct admin_request *request, void *context);
 void page_tap(struct admin_request *request, void *context);
+void page_app_probe(struct admin_request *request, void *context);
 void page_drain(struct admin_request *request, void *context);
 void page_quit(struct admin_request *request, void *context);
 

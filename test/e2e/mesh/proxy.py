@@ -34,7 +34,8 @@ class Proxy(Process):
         self._level = None
         super().__init__(f"proxy-{pod.name}",
                          [program("outrigger-proxy")] +
-                         [f"--{name}={value}" for name, value in arguments.items()],
+                         [f"--{name}={value}" for name, values in arguments.items()
+                          for value in (values if isinstance(values, list) else [values])],
                          pod.net, folder, uid=proxy_uid, max_descriptors=max_descriptors)
 
     # -- the admin port -----------------------------------------------------------------------

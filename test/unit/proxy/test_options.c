@@ -127,7 +127,7 @@ static void every_option_is_described(void **state)
     struct proxy_options options;
     struct err err;
     assert_true(parse(words, &options, &err));
-    json_t *json = options_json(&proxy_option_table, &options, NULL);
+    json_t *json = options_json(&proxy_option_table, &options, proxy_options_custom_json);
     assert_int_equal(json_object_size(json), proxy_option_table.n_rows);
     assert_string_equal(json_string_value(json_object_get(json, "log-format")), "json");
     assert_string_equal(json_string_value(json_object_get(json, "log-level")), "info");

@@ -223,7 +223,7 @@ static void probes_are_asked_of_the_proxy(void **state)
         const json_t *spec = json_object_get(pod, "spec");
         const json_t *args = json_object_get(test_proxy(pod), "args");
         const json_t *app = test_named(json_object_get(spec, "containers"), "app");
-        assert_int_equal(json_array_size(args), probes[i].option ? 6 : 5);
+        assert_int_equal(json_array_size(args), probes[i].option ? 7 : 5);
         if (probes[i].option)
             assert_string_equal(json_string_value(json_array_get(args, 5)), probes[i].option);
         if (json_is_object(json_object_get(app, probes[i].field)))
