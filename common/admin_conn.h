@@ -47,7 +47,7 @@ struct admin_request {
     struct h1_message message;
     struct buf body;
     struct form query, form;
-    struct slice rest; /* of the path, behind that of a page that stands for many */
+    struct slice rest;              /* of the path, behind that of a page that stands for many */
     void (*on_gone)(void *context); /* of an answer without end */
     void *on_gone_context;
 };
