@@ -142,6 +142,49 @@ static void warn_of_ordinary(const json_t *spec, json_t *warnings)
                                "container: what they call does not answer");
 }
 
+/* Has it CPU and memory with a limit, and requests that are the same, or not said? */
+static bool is_guaranteed(const json_t *container)
+{
+    static const char *const names[] = {"cpu", "memory"};
+    const json_t *resources = json_object_get(container, "resources");
+    const json_t *limits = json_object_get(resources, "limits");
+    const json_t *requests = json_object_get(resources, "requests");
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *limit = json_object_get(limits, names[i]);
+        const json_t *request = json_object_get(requests, names[i]);
+        if (!limit || (request && !json_equal(limit, request)))
+            return false;
+    }
+    return true;
+}
+
+static bool is_pinned(const struct plan_resource *resource)
+{
+    return resource->request && resource->limit && strcmp(resource->request, resource->limit) == 0;
+}
+
+/* One container without limits takes the whole pod out of the class that is evicted last. */
+static void warn_of_class(const struct plan *plan, const json_t *spec, json_t *warnings)
+{
+    const json_t *containers = json_object_get(spec, "containers");
+    for (size_t i = 0; i < json_array_size(containers); i++)
+        if (!is_guaranteed(json_array_get(containers, i)))
+            return;
+    if (!is_pinned(&plan->cpu) || !is_pinned(&plan->memory))
+        warnings_add(warnings, "the pod's QoS class becomes Burstable; it stays Guaranteed with "
+                               "outrigger.dev/proxy-cpu-limit and proxy-memory-limit that are as "
+                               "the proxy's requests");
+}
+
+/* The pod's own resolver may not know the cluster's names. */
+static void warn_of_dns(const struct plan *plan, const json_t *spec, json_t *warnings)
+{
+    const char *policy = json_string_value(json_object_get(spec, "dnsPolicy"));
+    if (policy && (strcmp(policy, "Default") == 0 || strcmp(policy, "None") == 0))
+        warnings_add(warnings, "dnsPolicy is \"%s\": the proxy must find %s with it", policy,
+                     plan->settings->controller);
+}
+
 void plan_make(const struct inject_settings *settings, const struct wishes *wishes,
                const json_t *spec, struct plan *plan, json_t *warnings)
 {
@@ -154,6 +197,8 @@ void plan_make(const struct inject_settings *settings, const struct wishes *wish
     plan_end(plan, spec, warnings);
     warn_of_containers(plan, spec, "initContainers", warnings);
     warn_of_containers(plan, spec, "containers", warnings);
+    warn_of_class(plan, spec, warnings);
+    warn_of_dns(plan, spec, warnings);
     if (!plan->is_native)
         warn_of_ordinary(spec, warnings);
 }

@@ -129,6 +129,18 @@ static const struct row rows[] = {
             ", 'spec': {'containers': [{'name': 'app', 'securityContext': {'runAsUser': 1337}}]}}",
      NATIVE "; container app runs as user 1337, as the proxy does: what it calls is not in the "
             "mesh"},
+    {.pod = "{" ON ", 'spec': {'dnsPolicy': 'Default', " APP "}}",
+     NATIVE "; dnsPolicy is \"Default\": the proxy must find controller:15010 with it"},
+    {.pod = "{" ON ", 'spec': {'containers': [{'name': 'app', 'resources': {'limits': {'cpu': '1', "
+            "'memory': '1Gi'}}}]}}",
+     NATIVE
+     "; the pod's QoS class becomes Burstable; it stays Guaranteed with "
+     "outrigger.dev/proxy-cpu-limit and proxy-memory-limit that are as the proxy's requests"},
+    {.pod = "{'metadata': {'annotations': {'outrigger.dev/inject': 'enabled', "
+            "'outrigger.dev/proxy-cpu-limit': '10m', 'outrigger.dev/proxy-memory-limit': '32Mi'}}, "
+            "'spec': {'containers': [{'name': 'app', 'resources': {'limits': {'cpu': '1', "
+            "'memory': '1Gi'}, 'requests': {'cpu': '1'}}}]}}",
+     NATIVE},
     {.pod = "{" ON ", 'spec': {'securityContext': {'runAsUser': 1337}, " APP "}}",
      NATIVE "; container app runs as user 1337, as the proxy does: what it calls is not in the "
             "mesh"},
