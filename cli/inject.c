@@ -180,7 +180,8 @@ static bool says_what_it_should(const struct run *run, const struct buf *out)
     struct arena arena = {0};
     struct yaml_tree *tree;
     struct err ignored;
-    bool is_same = yaml_tree_read(buf_slice(out), &arena, &tree, &ignored);
+    struct slice written = buf_len(out) ? buf_slice(out) : SLICE_LITERAL("");
+    bool is_same = yaml_tree_read(written, &arena, &tree, &ignored);
     for (size_t i = 0; i < run->n_documents && is_same; i++) {
         const struct document *one = &run->documents[i];
         json_t *got = tree && one->after ? yaml_tree_json(tree, &ignored) : NULL;
@@ -214,6 +215,7 @@ bool cli_inject(struct slice text, const char *file, const struct inject_setting
     struct yaml_tree *first;
     struct err why;
     size_t n = 0;
+    text.ptr = text.len ? text.ptr : "";
     struct run run = {text, file, settings, on_note, context, err, NULL, 0, NULL};
     if (!yaml_tree_read(text, &arena, &first, &why)) {
         arena_fini(&arena);
