@@ -224,6 +224,29 @@ static void test_leaf(void **state)
     ca_close(ca);
 }
 
+/* Who is known by DNS names alone is nobody in the mesh. */
+static void test_leaf_of_a_server(void **state)
+{
+    static const char *const names[] = {"a.b.svc", "a.b"};
+    struct world *world = *state;
+    struct err err;
+    struct ca *ca = open_ca(world);
+    EVP_PKEY *key = certs_key(false);
+    struct ca_leaf leaf;
+    assert_true(ca_issue_dns(ca, key, names, 2, &leaf, &err));
+    const uint8_t *bytes = leaf.der;
+    X509 *cert = d2i_X509(NULL, &bytes, (long)leaf.der_len);
+    assert_int_equal(X509_check_host(cert, "a.b.svc", 7, 0, NULL), 1);
+    assert_int_equal(X509_check_host(cert, "a.b", 3, 0, NULL), 1);
+    assert_int_equal(X509_check_host(cert, "b.svc", 5, 0, NULL), 0);
+    struct slice der = slice_of(leaf.der, leaf.der_len);
+    assert_null(svid_new(&der, 1, key, ca_anchors(ca), &err));
+    X509_free(cert);
+    ca_leaf_fini(&leaf);
+    EVP_PKEY_free(key);
+    ca_close(ca);
+}
+
 static void test_no_leaf_outlives_the_root(void **state)
 {
     struct world *world = *state;
@@ -292,6 +315,7 @@ int main(void)
         TEST(test_refused_files),
         TEST(test_refused_roots),
         TEST(test_leaf),
+        TEST(test_leaf_of_a_server),
         TEST(test_no_leaf_outlives_the_root),
         TEST(test_serials_differ),
         TEST(test_foreign_names),
