@@ -1,15 +1,11 @@
 """The kubelet's probes under strict mTLS: it asks the proxy, and the proxy asks the application."""
-import datetime
 import subprocess
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from mesh import Mesh, http, is_refused, wait_until
+from mesh import own_cert
 from mesh.programs import program
 from mesh.proxy import ADMIN_PORT
 
@@ -23,23 +19,11 @@ PROBES = ["app/http=http,8080,2s,/healthz?full=1", "app/moved=http,8080,2s,/move
           "app/no-http=http,9000,2s,/", "app/no-tls=https,8080,2s,/"]
 
 
-def make_certificate(folder):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whoever")])
-    now = datetime.datetime.utcnow()
-    cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name)
-            .public_key(key.public_key()).serial_number(1).not_valid_before(now)
-            .not_valid_after(now + datetime.timedelta(hours=1)).sign(key, hashes.SHA256()))
-    (folder / "cert.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-
-
 class Scene:
     def __init__(self, mesh, folder):
         self.health = folder / "health"
         self.health.write_text("well")
-        make_certificate(folder)
+        own_cert.make(folder, "whoever")
         for path in (folder, *folder.iterdir()):
             path.chmod(0o755 if path == folder else 0o644)
         mesh.namespace("demo", {"outrigger.dev/mtls-mode": "strict"})

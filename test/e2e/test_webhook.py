@@ -1,7 +1,6 @@
 """The webhook: AdmissionReviews over real TLS, as the API server sends them, and as nobody should."""
 import base64
 import contextlib
-import datetime
 import http.client
 import json
 import os
@@ -13,9 +12,7 @@ import subprocess
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from mesh import own_cert
 from mesh.process import SANITIZER, SANITIZER_ENV
 from mesh.programs import program
 from mesh.wait import wait_until
@@ -250,28 +247,12 @@ def test_strangers_at_the_door(webhook):
     wait_until(lambda: webhook.descriptors() <= before, "the strangers to be gone")
 
 
-def make_files(folder, serial):
-    """A self-signed certificate of somebody's own, as cert-manager would put it there."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "webhook")])
-    now = datetime.datetime.utcnow()
-    cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name)
-            .public_key(key.public_key()).serial_number(serial)
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), False)
-            .sign(key, hashes.SHA256()))
-    (folder / "key.pem").write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    (folder / "cert.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
-
-
 def test_a_certificate_of_ones_own_is_read_again(tmp_path):
-    make_files(tmp_path, 1001)
+    own_cert.make(tmp_path, NAME, 1001)
     with running(tmp_path, f"--webhook-cert={tmp_path}/cert.pem",
                  f"--webhook-key={tmp_path}/key.pem") as webhook:
         assert webhook.admit("/inject", review("Pod", pod()))["allowed"]
-        make_files(tmp_path, 1002)
+        own_cert.make(tmp_path, NAME, 1002)
         webhook.tls = ssl.create_default_context(cafile=tmp_path / "cert.pem")
 
         def is_new():
