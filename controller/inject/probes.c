@@ -1,5 +1,6 @@
 #include "controller/inject/probes.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "common/buf.h"
@@ -58,7 +59,7 @@ static unsigned port_of(const struct asked *asked, const json_t *handler)
 static bool write_target(struct buf *out, const char *target)
 {
     for (; *target; target++) {
-        if (*target <= ' ' || *target == 0x7f)
+        if (!isgraph((unsigned char)*target))
             return false;
         if (target[0] == '$' && target[1] == '(' && !buf_append(out, "$", 1))
             return false;

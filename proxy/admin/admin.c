@@ -32,7 +32,8 @@ const struct admin_page admin_pages[] = {
      "live requests as JSON lines: ?direction= method= path= status= reason= identity= service= "
      "min-duration= sample= limit=",
      page_tap},
-    {PROBES_PATH, "GET", true, "asks a probe of the application in the kubelet's place",
+    {PROBES_PATH, "GET", true,
+     "asks a probe of the application in the kubelet's place; alone: which there are",
      page_app_probe},
     {"/drain", "POST", false, "end when the open connections have ended, as on SIGTERM",
      page_drain},

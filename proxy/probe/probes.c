@@ -12,7 +12,8 @@
 /* A kubelet asks for each probe once at a time; more is somebody else's. */
 #define RUNS_MAX 64
 
-#define ANSWER_BYTES 512
+#define ANSWER_BYTES    512
+#define NAMES_MAX_BYTES (1u << 20)
 
 struct probes {
     struct event_base *base;
@@ -154,8 +155,25 @@ void probes_free(struct probes *probes)
     free(probes);
 }
 
+static void list_names(const struct probe_specs *specs, struct admin_request *request)
+{
+    struct buf text;
+    buf_init(&text, NAMES_MAX_BYTES);
+    bool has_all = true;
+    for (size_t i = 0; i < specs->n && has_all; i++)
+        has_all = buf_printf(&text, "%.*s\n", SLICE_ARG(specs->list[i].name));
+    struct slice all = buf_slice(&text);
+    admin_reply(request, has_all ? HTTP_OK : HTTP_INTERNAL, "text/plain; charset=utf-8",
+                all.len ? all.ptr : "", all.len);
+    buf_fini(&text);
+}
+
 void probes_ask(struct probes *probes, struct slice name, struct admin_request *request)
 {
+    if (name.len == 0) {
+        list_names(probes->specs, request);
+        return;
+    }
     const struct probe_spec *spec = probe_specs_find(probes->specs, name);
     if (!spec) {
         admin_reply_text(request, HTTP_NOTFOUND, "there is no such probe");

@@ -22,7 +22,8 @@ struct probes *probes_new(struct event_base *base, const struct probe_specs *spe
 /* What is still asked is answered with 503. */
 void probes_free(struct probes *probes); /* NULL is allowed */
 
-/* Answers the request, now or later: 200, 404 for a name that is not there, 503 with the reason. */
+/* Answers the request, now or later: no name: the list of them; else 200, 404 for a name that is
+ * not there, 503 with the reason. */
 void probes_ask(struct probes *probes, struct slice name, struct admin_request *request);
 
 #endif

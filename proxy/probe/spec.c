@@ -42,7 +42,7 @@ static bool find_kind(struct slice text, enum probe_kind *kind)
 static bool is_target(const struct probe_spec *spec)
 {
     for (size_t i = 0; i < spec->target.len; i++)
-        if (spec->target.ptr[i] <= ' ' || spec->target.ptr[i] == 0x7f)
+        if (!isgraph((unsigned char)spec->target.ptr[i]))
             return false;
     if (spec->kind == PROBE_TCP)
         return spec->target.len == 0;

@@ -1,6 +1,5 @@
 """A pod as `outrigger inject` writes it, begun by hand in a kubelet's place: its containers' arguments are
 what our programs take, and its probes find the application under strict mTLS."""
-import os
 import subprocess
 
 import pytest
@@ -82,8 +81,7 @@ class Kubelet:
 def _folder(tmp_path):
     (tmp_path / "health").write_text("well")
     own_cert.make(tmp_path, "x")
-    for path in (*list(tmp_path.parents)[:2], tmp_path, *tmp_path.iterdir()):
-        os.chmod(path, 0o755 if path.is_dir() else 0o644)
+    own_cert.open_way(tmp_path)
     return tmp_path
 
 

@@ -207,6 +207,8 @@ static const struct {
      "{'httpGet': {'port': 'nobody'}}"},
     {"'livenessProbe': {'httpGet': {'path': '/a b', 'port': 80}}", NULL, "livenessProbe",
      "{'httpGet': {'path': '/a b', 'port': 80}}"},
+    {"'livenessProbe': {'httpGet': {'path': '/\\u00fc', 'port': 80}}", NULL, "livenessProbe",
+     "{'httpGet': {'path': '/\\u00fc', 'port': 80}}"},
     {"'livenessProbe': {'httpGet': {'path': '/', 'port': 70000}}", NULL, "livenessProbe",
      "{'httpGet': {'path': '/', 'port': 70000}}"},
     {"'livenessProbe': 7", NULL, "livenessProbe", "[7]"},
