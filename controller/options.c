@@ -70,8 +70,17 @@ static const struct option_row serve_rows[] = {
      .type = OPTION_STRING,
      .offset = FIELD(manifests),
      .value_name = "DIR",
-     .is_required = true,
-     .help = "folder of Kubernetes manifests, read with its subfolders and followed"},
+     .help =
+         "folder of Kubernetes manifests, read with its subfolders and followed; or, in its place"},
+    {.name = "kubeconfig",
+     .type = OPTION_STRING,
+     .offset = FIELD(kubeconfig),
+     .value_name = "FILE",
+     .help = "the API server of this file's current context; or"},
+    {.name = "in-cluster",
+     .type = OPTION_FLAG,
+     .offset = FIELD(is_in_cluster),
+     .help = "the API server of the cluster whose pod this is"},
     ROW_STATE_DIR(STATE_DIR_HELP ", made with mode 0700"),
     ROW_TRUST_DOMAIN,
     {.name = "listen",
@@ -231,6 +240,10 @@ const struct option_table options_check = {
 bool settings_check(struct settings *settings, struct err *err)
 {
     settings->inject.trust_domain = settings->trust_domain;
+    bool serves = settings->inject.proxy_image; /* no other command has images */
+    int n_sources = !!settings->manifests + !!settings->kubeconfig + settings->is_in_cluster;
+    if (serves && n_sources != 1)
+        return err_set(err, "expected one of --manifests=DIR, --kubeconfig=FILE and --in-cluster");
     if (settings->webhook_port && !settings->webhook_cert != !settings->webhook_key)
         return err_set(err, "--webhook-cert and --webhook-key go together");
     return !settings->inject.proxy_image || inject_settings_check(&settings->inject, err);

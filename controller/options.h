@@ -13,7 +13,9 @@
 
 /* Fields are zero where a command has no such option. */
 struct settings {
-    const char *manifests;
+    const char *manifests; /* one of the three says where objects come from */
+    const char *kubeconfig;
+    bool is_in_cluster;
     const char *state_dir;
     const char *trust_domain;
     struct sockaddr_any listen; /* len 0: every address, port 15010 */

@@ -22,6 +22,7 @@
 #include "controller/delta/server.h"
 #include "controller/identity_service.h"
 #include "controller/server_identity.h"
+#include "controller/source/kubernetes.h"
 #include "controller/source/manifests.h"
 #include "controller/token.h"
 #include "controller/webhook.h"
@@ -44,7 +45,9 @@ struct controller {
     struct event *expiry_timer;
     struct problems problems;
     struct store *store;
-    struct manifests *manifests;
+    struct manifests *manifests; /* the one source or the other */
+    struct kube_access kube_access;
+    struct kubernetes *kubernetes;
     struct conflicts *conflicts;
     struct route_problems *route_problems;
     struct compile_settings compile_settings;
@@ -104,6 +107,10 @@ static void drain(struct controller *controller)
         return;
     }
     controller->is_draining = true;
+    if (!controller->grpc) { /* it has not served anybody yet */
+        event_base_loopbreak(controller->base);
+        return;
+    }
     controller->drain_deadline_ns =
         clock_now_ns() + controller->settings->drain_timeout_ms * NS_PER_MS;
     LOG(LOG_INFO, "draining",
@@ -122,6 +129,8 @@ static void on_signal(evutil_socket_t number, short what, void *context)
         drain(controller);
         return;
     }
+    if (!controller->manifests) /* the API server tells by itself */
+        return;
     LOG(LOG_INFO, "rereading", LOG_S("manifests", controller->settings->manifests));
     manifests_reread(controller->manifests);
 }
@@ -175,14 +184,48 @@ static bool start_signer(struct controller *controller, struct err *err)
     return controller->own_identity != NULL;
 }
 
+static bool open_api_server(struct controller *controller, struct err *err)
+{
+    if (controller->settings->kubeconfig)
+        return kube_access_read(&controller->kube_access, controller->settings->kubeconfig, err);
+    return kube_access_in_cluster(&controller->kube_access, KUBE_SERVICE_ACCOUNT,
+                                  getenv("KUBERNETES_SERVICE_HOST"),
+                                  getenv("KUBERNETES_SERVICE_PORT"), err);
+}
+
+/* Nobody is served before everything is known. */
+static bool start_kubernetes(struct controller *controller, struct err *err)
+{
+    if (!open_api_server(controller, err))
+        return false;
+    controller->kubernetes = kubernetes_start(controller->base, &controller->kube_access,
+                                              controller->store, &controller->problems);
+    if (!controller->kubernetes)
+        return err_set(err, "out of memory");
+    LOG(LOG_INFO, "kubernetes_syncing", LOG_S("server", controller->kube_access.target));
+    while (!kubernetes_is_synced(controller->kubernetes) && !controller->is_draining)
+        event_base_loop(controller->base, EVLOOP_ONCE);
+    if (controller->is_draining)
+        return err_set(err, "ended before the API server had told everything");
+    store_commit(controller->store);
+    return true;
+}
+
+static bool start_manifests(struct controller *controller, struct err *err)
+{
+    controller->manifests = manifests_start(controller->base, controller->settings->manifests,
+                                            controller->store, &controller->problems, err);
+    return controller->manifests;
+}
+
 static bool start_source(struct controller *controller, struct err *err)
 {
     controller->store = store_new();
     if (!controller->store)
         return err_set(err, "out of memory");
-    controller->manifests = manifests_start(controller->base, controller->settings->manifests,
-                                            controller->store, &controller->problems, err);
-    if (!controller->manifests)
+    bool is_started = controller->settings->manifests ? start_manifests(controller, err)
+                                                      : start_kubernetes(controller, err);
+    if (!is_started)
         return false;
     controller->conflicts = conflicts_new(controller->store, &controller->problems);
     controller->route_problems = route_problems_new(controller->store, &controller->problems);
@@ -242,6 +285,7 @@ static bool start_admin(struct controller *controller, struct err *err)
         .store = controller->store,
         .problems = &controller->problems,
         .manifests = controller->manifests,
+        .kubernetes = controller->kubernetes,
         .ca = controller->ca,
         .identity = controller->identity,
         .own_identity = controller->own_identity,
@@ -290,6 +334,8 @@ static void stop(struct controller *controller)
     grpc_server_free(controller->grpc);
     delta_server_free(controller->delta);
     manifests_stop(controller->manifests);
+    kubernetes_stop(controller->kubernetes);
+    kube_access_fini(&controller->kube_access);
     conflicts_free(controller->conflicts);
     route_problems_free(controller->route_problems);
     store_free(controller->store);
@@ -325,10 +371,13 @@ int serve(const struct settings *settings)
             LOG_I("port", grpc_server_port(controller.grpc)),
             LOG_I("admin_port", admin_port(controller.admin)),
             LOG_S("trust_domain", settings->trust_domain),
-            LOG_I("files", manifests_files(controller.manifests)),
+            LOG_I("files", controller.manifests ? manifests_files(controller.manifests) : 0),
             LOG_I("problems", problems_count(&controller.problems)));
         event_base_dispatch(controller.base);
         LOG(LOG_INFO, "controller_stopped");
+    } else if (controller.is_draining) { /* SIGTERM while it waited for the API server */
+        LOG(LOG_INFO, "controller_stopped");
+        is_started = true;
     } else {
         fprintf(stderr, "outrigger-controller: %s\n", err.text);
     }

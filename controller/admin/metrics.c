@@ -116,7 +116,7 @@ static void write_objects(const struct admin_sources *sources, struct buf *out)
                  (double)store_find(sources->store, key_of_kind(key, kind)).n);
     }
     gauge(out, "manifest_files", "Files that are followed.",
-          (double)manifests_files(sources->manifests));
+          sources->manifests ? (double)manifests_files(sources->manifests) : 0);
     gauge(out, "problems", "What is wrong with the configuration; /objects lists it.",
           (double)problems_count(sources->problems));
 }

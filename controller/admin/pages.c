@@ -109,6 +109,8 @@ json_t *objects_json(const struct admin_sources *sources)
         json_object_set_new(kinds, object_kind_name((enum object_kind)kind), list);
     }
     json_object_set_new(json, "objects", kinds);
+    if (sources->kubernetes)
+        json_object_set_new(json, "kubernetes", kubernetes_describe(sources->kubernetes));
     return json;
 }
 

@@ -12,6 +12,7 @@
 #include "controller/objects/store.h"
 #include "controller/options.h"
 #include "controller/server_identity.h"
+#include "controller/source/kubernetes.h"
 #include "controller/source/manifests.h"
 #include "controller/webhook.h"
 
@@ -20,7 +21,8 @@ struct admin_sources {
     const struct settings *settings;
     const struct store *store;
     const struct problems *problems;
-    const struct manifests *manifests;
+    const struct manifests *manifests;   /* NULL with the other */
+    const struct kubernetes *kubernetes; /* likewise */
     const struct ca *ca;
     const struct identity_service *identity;
     const struct server_identity *own_identity;

@@ -1,5 +1,7 @@
 #include "controller/objects/read.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/map.h"
@@ -333,4 +335,34 @@ bool objects_read(struct slice text, const char *file, objects_on_unknown on_unk
     map_fini(&run.by_name, NULL);
     arena_fini(&tree);
     return is_good;
+}
+
+const char *objects_path(enum object_kind kind, size_t version, char path[OBJECTS_PATH_BYTES])
+{
+    const struct kind_row *row = &kind_rows[kind];
+    char name[64];
+    size_t len = strlen(row->kind);
+    if (version >= sizeof(row->versions) / sizeof(row->versions[0]) || !row->versions[version])
+        return NULL;
+    for (size_t i = 0; i <= len; i++)
+        name[i] = (char)tolower((unsigned char)row->kind[i]);
+    bool is_y = name[len - 1] == 'y'; /* policy, policies */
+    snprintf(path, OBJECTS_PATH_BYTES, "%s%s/%s/%.*s%s", *row->group ? "/apis/" : "/api",
+             row->group, row->versions[version], (int)(is_y ? len - 1 : len), name,
+             is_y ? "ies" : "s");
+    return path;
+}
+
+const char *objects_kind(enum object_kind kind)
+{
+    return kind_rows[kind].kind;
+}
+
+const char *objects_api_version(enum object_kind kind, size_t version,
+                                char text[OBJECTS_PATH_BYTES])
+{
+    const struct kind_row *row = &kind_rows[kind];
+    snprintf(text, OBJECTS_PATH_BYTES, "%s%s%s", row->group, *row->group ? "/" : "",
+             row->versions[version]);
+    return text;
 }

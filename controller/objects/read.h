@@ -28,4 +28,16 @@ typedef void (*objects_on_unknown)(void *context, const char *kind, unsigned lin
 bool objects_read(struct slice text, const char *file, objects_on_unknown on_unknown, void *context,
                   struct objects *objects, struct err *err) MUST_USE;
 
+/*
+ * Where the API server lists the kind, of all namespaces: "/api/v1/pods",
+ * "/apis/outrigger.dev/v1alpha1/accesspolicies". `version` counts from 0, the one to write; NULL:
+ * there are not so many.
+ */
+#define OBJECTS_PATH_BYTES 128
+const char *objects_path(enum object_kind kind, size_t version, char path[OBJECTS_PATH_BYTES]);
+/* Its `kind`, and the `apiVersion` of that version, as its objects have them. */
+const char *objects_kind(enum object_kind kind);
+const char *objects_api_version(enum object_kind kind, size_t version,
+                                char text[OBJECTS_PATH_BYTES]);
+
 #endif

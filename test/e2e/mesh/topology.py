@@ -122,12 +122,15 @@ class Controller(Node):
         self.anchors_file = os.path.join(mesh.folder, "anchors.pem")
         self.address = f"{self.ipv4}:{CONTROLLER_PORT}"
         self._options = options
+        self.kubeconfig = None  # a path: the source of objects in place of the manifests
         self.process = None
 
     def start(self):
-        arguments = {"manifests": self.mesh.manifests.folder, "state-dir": self.state,
-                     "trust-domain": self.mesh.trust_domain, "log-format": "json",
-                     **self._options}
+        source = {} if self.kubeconfig else {"manifests": self.mesh.manifests.folder}
+        if self.kubeconfig:
+            source["kubeconfig"] = self.kubeconfig
+        arguments = {**source, "state-dir": self.state, "trust-domain": self.mesh.trust_domain,
+                     "log-format": "json", **self._options}
         self.process = self.mesh.start(Process(
             "controller", [program("outrigger-controller")] +
             [f"--{key}={value}" for key, value in arguments.items()], self.net, self.mesh.folder))
