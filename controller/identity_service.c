@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "controller/csr.h"
 #include "controller/jwt.h"
+#include "controller/kubernetes/token_review.h"
 #include "proto/identity.pb-c.h"
 
 /* Token and request are bounded where they are read; this is what a message may be at all. */
@@ -18,12 +19,17 @@
 struct identity_service {
     struct ca *ca;
     const struct token_signer *signer;
+    struct token_reviewer *reviewer; /* NULL: only the signer's tokens are taken */
     struct identity_stats stats;
 };
 
 struct call {
     struct identity_service *service;
     bool is_answered;
+    /* While the cluster is asked about the token: */
+    struct token_review *review;
+    struct grpc_stream *stream;
+    Outrigger__V1__CertifyRequest *request;
 };
 
 /* What a call ended with; `code` GRPC_OK has `leaf` and `id`. */
@@ -45,6 +51,12 @@ struct identity_service *identity_service_new(struct ca *ca, const struct token_
 void identity_service_free(struct identity_service *service)
 {
     free(service);
+}
+
+void identity_service_use_reviewer(struct identity_service *service,
+                                   struct token_reviewer *reviewer)
+{
+    service->reviewer = reviewer;
 }
 
 struct identity_stats identity_service_stats(const struct identity_service *service)
@@ -70,30 +82,21 @@ static enum grpc_code issue(struct identity_service *service, const struct token
     return is_issued ? GRPC_OK : GRPC_INTERNAL;
 }
 
-static enum grpc_code certify(struct identity_service *service,
-                              const Outrigger__V1__CertifyRequest *request, struct outcome *outcome)
+static struct slice csr_of(const Outrigger__V1__CertifyRequest *request)
 {
-    struct token_claims claims;
-    if (!token_verify(service->signer, slice_str(request->token), clock_wall_sec(), &claims,
-                      &outcome->err))
-        return GRPC_UNAUTHENTICATED;
-    return issue(service, &claims, slice_of(request->csr.data, request->csr.len), outcome);
+    return slice_of(request->csr.data, request->csr.len);
 }
 
-static void judge(struct identity_service *service, struct slice message, struct outcome *outcome)
+static Outrigger__V1__CertifyRequest *read_request(struct slice message, struct err *err)
 {
     Outrigger__V1__CertifyRequest *request = NULL;
     if (message.len <= REQUEST_MAX_BYTES)
         request =
             outrigger__v1__certify_request__unpack(NULL, message.len, (const uint8_t *)message.ptr);
-    if (request) {
-        outcome->code = certify(service, request, outcome);
-        outrigger__v1__certify_request__free_unpacked(request, NULL);
-        return;
-    }
-    outcome->code = GRPC_INVALID_ARGUMENT;
-    err_set(&outcome->err, "the message is no outrigger.v1.CertifyRequest of at most %d bytes",
-            REQUEST_MAX_BYTES);
+    if (!request)
+        err_set(err, "the message is no outrigger.v1.CertifyRequest of at most %d bytes",
+                REQUEST_MAX_BYTES);
+    return request;
 }
 
 static void count(struct identity_service *service, const struct outcome *outcome)
@@ -162,17 +165,57 @@ static void answer(struct identity_service *service, struct grpc_stream *stream,
     grpc_stream_end(stream, outcome->code, outcome->code == GRPC_OK ? "" : outcome->err.text);
 }
 
+static void finish(struct call *call, struct grpc_stream *stream, struct outcome *outcome)
+{
+    answer(call->service, stream, outcome);
+    ca_leaf_fini(&outcome->leaf);
+}
+
+static void on_reviewed(void *owner, enum grpc_code code, const struct token_claims *claims,
+                        const struct err *err)
+{
+    struct call *call = owner;
+    struct outcome outcome = {.code = code, .err = *err};
+    call->review = NULL;
+    if (code == GRPC_OK)
+        outcome.code = issue(call->service, claims, csr_of(call->request), &outcome);
+    finish(call, call->stream, &outcome);
+}
+
+/* It is not the signer's: the cluster may know it. False: nobody is asked. */
+static bool review(struct call *call, struct grpc_stream *stream, struct outcome *outcome)
+{
+    struct slice token = slice_str(call->request->token);
+    if (!call->service->reviewer || token.len == 0 || token.len > JWS_MAX_BYTES)
+        return false;
+    call->stream = stream;
+    call->review = token_review_start(call->service->reviewer, token, on_reviewed, call);
+    if (!call->review) {
+        outcome->code = GRPC_UNAVAILABLE;
+        err_set(&outcome->err, "as many tokens are being asked about as may be");
+    }
+    return call->review;
+}
+
 static void on_message(void *context, struct grpc_stream *stream, struct slice message)
 {
     struct call *call = context;
-    struct outcome outcome = {0};
-    /* A second message in a unary call: the first has its answer already. */
+    struct outcome outcome = {.code = GRPC_INVALID_ARGUMENT};
+    struct token_claims claims;
+    /* A second message in a unary call: the first has its answer already, or gets it. */
     if (call->is_answered)
         return;
     call->is_answered = true;
-    judge(call->service, message, &outcome);
-    answer(call->service, stream, &outcome);
-    ca_leaf_fini(&outcome.leaf);
+    call->request = read_request(message, &outcome.err);
+    if (call->request) {
+        outcome.code = GRPC_UNAUTHENTICATED;
+        if (token_verify(call->service->signer, slice_str(call->request->token), clock_wall_sec(),
+                         &claims, &outcome.err))
+            outcome.code = issue(call->service, &claims, csr_of(call->request), &outcome);
+        else if (review(call, stream, &outcome))
+            return;
+    }
+    finish(call, stream, &outcome);
 }
 
 static void on_peer_done(void *context, struct grpc_stream *stream)
@@ -188,8 +231,11 @@ static void on_peer_done(void *context, struct grpc_stream *stream)
 
 static void on_close(void *context, struct grpc_stream *stream)
 {
+    struct call *call = context;
     (void)stream;
-    free(context);
+    token_review_cancel(call->review);
+    outrigger__v1__certify_request__free_unpacked(call->request, NULL);
+    free(call);
 }
 
 void identity_service_on_certify(struct identity_service *service, struct grpc_stream *stream)

@@ -1,6 +1,7 @@
 /*
  * outrigger.v1.Identity/Certify: a service-account token and a certificate request in, a chain and
- * the trust anchors out. Every refusal is a status with a message that names what was wrong:
+ * the trust anchors out. The token is the controller's own, or of the cluster that it belongs to.
+ * Every refusal is a status with a message that names what was wrong:
  * UNAUTHENTICATED for the token, INVALID_ARGUMENT for the request.
  */
 #ifndef OUTRIGGER_CONTROLLER_IDENTITY_SERVICE_H
@@ -18,6 +19,12 @@ struct identity_service;
 /* Both must outlive the service, and the service every call. NULL when memory is short. */
 struct identity_service *identity_service_new(struct ca *ca, const struct token_signer *signer);
 void identity_service_free(struct identity_service *service);
+
+/* From now on the cluster is asked about tokens that the signer has not made. `reviewer` must
+ * outlive the service's calls. */
+struct token_reviewer;
+void identity_service_use_reviewer(struct identity_service *service,
+                                   struct token_reviewer *reviewer);
 
 /* For the server's table of methods: a call of CERTIFY_METHOD begins. */
 void identity_service_on_certify(struct identity_service *service, struct grpc_stream *stream);

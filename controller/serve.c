@@ -21,6 +21,7 @@
 #include "controller/compile/route_problems.h"
 #include "controller/delta/server.h"
 #include "controller/identity_service.h"
+#include "controller/kubernetes/token_review.h"
 #include "controller/server_identity.h"
 #include "controller/source/kubernetes.h"
 #include "controller/source/manifests.h"
@@ -48,6 +49,7 @@ struct controller {
     struct manifests *manifests; /* the one source or the other */
     struct kube_access kube_access;
     struct kubernetes *kubernetes;
+    struct token_reviewer *token_reviewer; /* with kubernetes */
     struct conflicts *conflicts;
     struct route_problems *route_problems;
     struct compile_settings compile_settings;
@@ -200,8 +202,10 @@ static bool start_kubernetes(struct controller *controller, struct err *err)
         return false;
     controller->kubernetes = kubernetes_start(controller->base, &controller->kube_access,
                                               controller->store, &controller->problems);
-    if (!controller->kubernetes)
+    controller->token_reviewer = token_reviewer_new(controller->base, &controller->kube_access);
+    if (!controller->kubernetes || !controller->token_reviewer)
         return err_set(err, "out of memory");
+    identity_service_use_reviewer(controller->identity, controller->token_reviewer);
     LOG(LOG_INFO, "kubernetes_syncing", LOG_S("server", controller->kube_access.target));
     while (!kubernetes_is_synced(controller->kubernetes) && !controller->is_draining)
         event_base_loop(controller->base, EVLOOP_ONCE);
@@ -335,6 +339,7 @@ static void stop(struct controller *controller)
     delta_server_free(controller->delta);
     manifests_stop(controller->manifests);
     kubernetes_stop(controller->kubernetes);
+    token_reviewer_free(controller->token_reviewer);
     kube_access_fini(&controller->kube_access);
     conflicts_free(controller->conflicts);
     route_problems_free(controller->route_problems);

@@ -51,6 +51,7 @@ RANKS = {
     "init/": 1,
     "controller/objects/": 1,
     "controller/kubernetes/": 2,
+    "controller/kubernetes/token_review": 4,
     "controller/source/": 3,
     "controller/compile/": 3,
     "controller/inject/settings": 1,

@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "common/jitter.h"
 #include "common/log.h"
-#include "controller/kubernetes/kube_get.h"
+#include "controller/kubernetes/kube_call.h"
 #include "controller/kubernetes/kube_objects.h"
 #include "controller/objects/keys.h"
 #include "controller/objects/read.h"
@@ -32,7 +32,7 @@ struct kube_watch {
     const struct kube_watch_options *options;
     struct kube_objects objects; /* their kind, and the version of it that is asked for */
     enum state state;
-    struct kube_get *get;
+    struct kube_call *call;
     struct event *timer;
     unsigned status; /* of the answer that comes */
     uint64_t retry_after_ms;
@@ -331,7 +331,7 @@ static void watch_ended(struct kube_watch *watch, const char *why)
 static void on_end(void *owner, const char *why)
 {
     struct kube_watch *watch = owner;
-    watch->get = NULL;
+    watch->call = NULL;
     if (watch->state == LISTING)
         list_ended(watch, why);
     else
@@ -374,7 +374,7 @@ static void write_path(const struct kube_watch *watch, char path[PATH_BYTES])
 /* The next page, a list from the top, or a watch from where we are. */
 static void begin(struct kube_watch *watch)
 {
-    static const struct kube_get_events events = {on_head, on_data, on_end};
+    static const struct kube_call_events events = {on_head, on_data, on_end};
     char path[PATH_BYTES];
     bool is_list = watch->next_page || !watch->resource_version || watch->is_list_due;
     watch->state = is_list ? LISTING : WATCHING;
@@ -389,9 +389,11 @@ static void begin(struct kube_watch *watch)
     watch->retry_after_ms = 0;
     watch->error[0] = '\0';
     write_path(watch, path);
-    watch->get = kube_get_start(watch->options->base, watch->options->access, path,
-                                is_list ? LIST_IDLE_MS : WATCH_IDLE_MS, &events, watch);
-    if (!watch->get)
+    const struct kube_question question = {.path = path,
+                                           .idle_ms = is_list ? LIST_IDLE_MS : WATCH_IDLE_MS};
+    watch->call =
+        kube_call_start(watch->options->base, watch->options->access, &question, &events, watch);
+    if (!watch->call)
         failed(watch, "out of memory");
 }
 
@@ -419,7 +421,7 @@ void kube_watch_free(struct kube_watch *watch)
 {
     if (!watch)
         return;
-    kube_get_free(watch->get);
+    kube_call_free(watch->call);
     if (watch->timer)
         event_free(watch->timer);
     buf_fini(&watch->received);

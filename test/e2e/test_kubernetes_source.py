@@ -211,3 +211,44 @@ def test_a_token_in_a_file_is_read_anew(folder):
         controller.start()
         renewer.join()
         scene.has("one")
+
+
+class Tokens:
+    """Pods whose tokens the cluster has signed, with these audiences."""
+
+    def __init__(self, scene, audiences=("outrigger",)):
+        self.scene, self.audiences = scene, list(audiences)
+        scene.mesh.token = self.make
+
+    def make(self, namespace, account, pod=None):
+        text = f"cluster-token-of-{pod}"
+        self.scene.api.tokens[text] = (namespace, account, pod, self.audiences)
+        return self.scene.mesh.write_token(text, namespace, account, pod)
+
+
+def test_tokens_of_the_cluster_are_asked_about(scene):
+    Tokens(scene)
+    web, [api], echo = web_and_api(scene.mesh, app="http_echo.py", port_name="http")
+    assert ask(web, echo.ipv4, 80, "/").status == 200
+    event = api.proxy.wait_for_event("request")
+    assert event["source_identity"] == "spiffe://cluster.local/ns/demo/sa/web"
+    assert scene.api.n_reviews == 2
+
+
+@pytest.mark.parametrize("audiences, why", [(["vault"], "the cluster does not take it"), ([], "invalid bearer token")])
+def test_tokens_for_others_are_refused(scene, audiences, why):
+    Tokens(scene, audiences)
+    scene.mesh.pod("web", wait=False)
+    wait_until(lambda: scene.events("identity_refused"), "the refusal")
+    event = scene.events("identity_refused")[0]
+    assert event["code"] == "UNAUTHENTICATED" and why in event["error"], event
+
+
+def test_a_cluster_that_cannot_judge_is_asked_again(scene):
+    Tokens(scene)
+    scene.api.faults["TokenReview"] += [status(503, "not now"), lambda handler, _: None]
+    web, _, echo = web_and_api(scene.mesh, app="http_echo.py", port_name="http")
+    assert ask(web, echo.ipv4, 80, "/").status == 200
+    events = scene.events("identity_refused", code="UNAVAILABLE")
+    assert any("503: not now" in event["error"] for event in events), events
+    assert scene.api.n_reviews == 2 + 2, "once for each pod, and for each time that it could not"

@@ -1,3 +1,4 @@
+// fuzz: controller
 /* A kubeconfig, however it came to be: taken or refused with a message, nothing else. */
 #include <stdint.h>
 #include <stdlib.h>

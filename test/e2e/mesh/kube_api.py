@@ -34,6 +34,8 @@ class KubeApi:
         self.paths = {path: kind for kind, path in PATHS.items() if kind not in absent}
         self.page = 500
         self.faults = collections.defaultdict(list)   # kind -> [function(handler, is_watch) -> bool]
+        self.tokens = {}                              # token -> (namespace, account, pod, audiences)
+        self.n_reviews = 0
         self.requests = []                            # (kind, query)
         self.is_down = False
         self._watches = set()
@@ -47,6 +49,9 @@ class KubeApi:
 
             def do_GET(self):
                 api.answer(self)
+
+            def do_POST(self):
+                api.review(self)
 
             def log_message(self, *_):
                 pass
@@ -143,6 +148,29 @@ class KubeApi:
             self._watch(handler, kind, int(query["resourceVersion"]))
         else:
             self._list(handler, kind, query)
+
+    def review(self, handler):
+        """A TokenReview."""
+        asked = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        assert handler.path == "/apis/authentication.k8s.io/v1/tokenreviews" and asked["kind"] == "TokenReview"
+        self.n_reviews += 1
+        if self.is_down or self.faults["TokenReview"]:
+            if self.is_down or self.faults["TokenReview"].pop(0)(handler, False) is None:
+                handler.close_connection = True
+                handler.connection.close()
+            return
+        namespace, account, pod, audiences = self.tokens.get(asked["spec"]["token"], (None, None, None, []))
+        audiences = [one for one in audiences if one in asked["spec"]["audiences"]]
+        told = {"authenticated": False, "error": "invalid bearer token"}
+        if audiences:
+            told = {"authenticated": True, "audiences": audiences, "user": {
+                "username": f"system:serviceaccount:{namespace}:{account}",
+                "extra": {"authentication.kubernetes.io/pod-name": [pod]}}}
+        body = json.dumps({**asked, "status": told}).encode()
+        handler.send_response(201)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
 
     @staticmethod
     def _status(handler, code, message, **headers):

@@ -269,10 +269,14 @@ class Mesh:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr}{done.stdout}")
+        return self.write_token(done.stdout, namespace, account, pod)
+
+    def write_token(self, text, namespace, account, pod=None):
+        """The text in the file of that pod's token."""
         path = os.path.join(self.folder, f"token-{namespace}-{account}-{pod or ''}")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(done.stdout)
+            file.write(text)
         uid = users()[0]
         if uid is not None:
             os.chown(path, uid, uid)
