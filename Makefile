@@ -87,7 +87,7 @@ INIT_SRC := $(addprefix init/, \
 CONTROLLER_SRC := $(addprefix controller/, \
     main.c options.c commands.c serve.c) \
   $(addprefix controller/source/, manifests.c walk.c watch.c manifest_file.c skipped.c kubernetes.c) \
-  $(addprefix controller/kubernetes/, kube_access.c kube_url.c kube_call.c kube_objects.c kube_watch.c token_review.c) \
+  $(addprefix controller/kubernetes/, kube_access.c kube_url.c kube_call.c kube_objects.c kube_watch.c token_review.c anchors_publisher.c) \
   $(addprefix controller/objects/, \
     yaml_node.c field.c value.c ports.c quantity.c annotations.c read.c object.c \
     namespace.c service_account.c pod.c service.c endpoint_slice.c access_target.c access_policy.c \

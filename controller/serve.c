@@ -21,6 +21,7 @@
 #include "controller/compile/route_problems.h"
 #include "controller/delta/server.h"
 #include "controller/identity_service.h"
+#include "controller/kubernetes/anchors_publisher.h"
 #include "controller/kubernetes/token_review.h"
 #include "controller/server_identity.h"
 #include "controller/source/kubernetes.h"
@@ -50,6 +51,8 @@ struct controller {
     struct kube_access kube_access;
     struct kubernetes *kubernetes;
     struct token_reviewer *token_reviewer; /* with kubernetes */
+    struct anchors_publisher_options anchors_options;
+    struct anchors_publisher *anchors_publisher; /* likewise */
     struct conflicts *conflicts;
     struct route_problems *route_problems;
     struct compile_settings compile_settings;
@@ -212,7 +215,15 @@ static bool start_kubernetes(struct controller *controller, struct err *err)
     if (controller->is_draining)
         return err_set(err, "ended before the API server had told everything");
     store_commit(controller->store);
-    return true;
+    controller->anchors_options =
+        (struct anchors_publisher_options){.base = controller->base,
+                                           .access = &controller->kube_access,
+                                           .store = controller->store,
+                                           .problems = &controller->problems,
+                                           .name = controller->settings->inject.anchors};
+    controller->anchors_publisher =
+        anchors_publisher_new(&controller->anchors_options, ca_anchors(controller->ca));
+    return controller->anchors_publisher || err_set(err, "out of memory");
 }
 
 static bool start_manifests(struct controller *controller, struct err *err)
@@ -340,6 +351,7 @@ static void stop(struct controller *controller)
     manifests_stop(controller->manifests);
     kubernetes_stop(controller->kubernetes);
     token_reviewer_free(controller->token_reviewer);
+    anchors_publisher_free(controller->anchors_publisher);
     kube_access_fini(&controller->kube_access);
     conflicts_free(controller->conflicts);
     route_problems_free(controller->route_problems);

@@ -386,16 +386,17 @@ static bool write_request(struct kube_call *call, const struct kube_question *qu
                           struct err *err)
 {
     bool is_post = question->json.len > 0;
+    const char *method = question->is_apply ? "PATCH" : is_post ? "POST" : "GET";
+    const char *type = question->is_apply ? "application/apply-patch+yaml" : "application/json";
     bool is_written = buf_printf(&call->out,
                                  "%s %s%s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n"
                                  "User-Agent: outrigger-controller/%s\r\nConnection: close\r\n",
-                                 is_post ? "POST" : "GET", call->access->prefix, question->path,
-                                 call->access->target, OUTRIGGER_VERSION) &&
+                                 method, call->access->prefix, question->path, call->access->target,
+                                 OUTRIGGER_VERSION) &&
                       kube_access_authorize(call->access, &call->out, err);
     if (is_written && is_post)
-        is_written =
-            buf_printf(&call->out, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
-                       question->json.len);
+        is_written = buf_printf(&call->out, "Content-Type: %s\r\nContent-Length: %zu\r\n", type,
+                                question->json.len);
     return is_written && buf_printf(&call->out, "\r\n") &&
            (!is_post || buf_append(&call->out, question->json.ptr, question->json.len));
 }

@@ -24,6 +24,7 @@ struct kube_call;
 struct kube_question {
     const char *path;
     struct slice json; /* of a POST; empty: GET. Copied */
+    bool is_apply;     /* server-side apply (PATCH) instead of POST */
     uint64_t idle_ms;  /* it ends when nothing has come for so long */
 };
 

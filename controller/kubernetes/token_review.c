@@ -159,7 +159,7 @@ struct token_review *token_review_start(struct token_reviewer *reviewer, struct 
     buf_init(&review->received, ANSWER_MAX_BYTES);
     char *question = write_question(token);
     if (question) {
-        const struct kube_question asked = {PATH, slice_str(question), ANSWER_IDLE_MS};
+        const struct kube_question asked = {PATH, slice_str(question), false, ANSWER_IDLE_MS};
         review->call = kube_call_start(reviewer->base, reviewer->access, &asked, &events, review);
     }
     free(question);

@@ -252,3 +252,27 @@ def test_a_cluster_that_cannot_judge_is_asked_again(scene):
     events = scene.events("identity_refused", code="UNAVAILABLE")
     assert any("503: not now" in event["error"] for event in events), events
     assert scene.api.n_reviews == 2 + 2, "once for each pod, and for each time that it could not"
+
+
+def test_every_namespace_gets_the_trust_anchors(folder):
+    with Scene(folder, start=False) as scene:
+        for name in ("one", "two"):
+            scene.mesh.namespace(name)
+        scene.api.faults["ConfigMap"] += [status(403, "configmaps is forbidden"), status(500)]
+        scene.mesh.controller.start()
+        name = "outrigger-trust-anchors"
+        wait_until(lambda: set(scene.api.config_maps) == {("one", name), ("two", name)}, "both to have them")
+        with open(scene.mesh.controller.anchors_file, encoding="ascii") as file:
+            assert scene.api.config_maps["one", name] == {"root.pem": file.read()}
+        event = scene.events("anchors_not_published")[0]
+        assert "ConfigMap one/outrigger-trust-anchors cannot be written" in event["error"]
+        assert "403: configmaps is forbidden" in event["error"]
+        wait_until(lambda: not scene.problems(), "nothing to be wrong any more")
+        scene.mesh.namespace("three")
+        wait_until(lambda: ("three", name) in scene.api.config_maps, "a new one to have them")
+        scene.api.remove("Namespace", "", "one")
+        scene.mesh.namespace("four")  # after that one's removal took effect
+        wait_until(lambda: ("four", name) in scene.api.config_maps, "the next to have them")
+        scene.mesh.namespace("one")
+        wait_until(lambda: scene.api.applied.count("one") == 2, "it to have them again")
+        assert scene.api.applied.count("two") == 1

@@ -36,6 +36,8 @@ class KubeApi:
         self.faults = collections.defaultdict(list)   # kind -> [function(handler, is_watch) -> bool]
         self.tokens = {}                              # token -> (namespace, account, pod, audiences)
         self.n_reviews = 0
+        self.config_maps = {}                         # (namespace, name) -> data
+        self.applied = []                             # namespaces, in order
         self.requests = []                            # (kind, query)
         self.is_down = False
         self._watches = set()
@@ -49,6 +51,9 @@ class KubeApi:
 
             def do_GET(self):
                 api.answer(self)
+
+            def do_PATCH(self):
+                api.apply(self)
 
             def do_POST(self):
                 api.review(self)
@@ -148,6 +153,21 @@ class KubeApi:
             self._watch(handler, kind, int(query["resourceVersion"]))
         else:
             self._list(handler, kind, query)
+
+    def apply(self, handler):
+        """Server-side apply of a ConfigMap."""
+        path, _, query = handler.path.partition("?")
+        _, _, _, _, namespace, kind, name = path.split("/")
+        said = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        assert handler.headers["Content-Type"] == "application/apply-patch+yaml" and kind == "configmaps"
+        assert dict(urllib.parse.parse_qsl(query)) == {"fieldManager": "outrigger", "force": "true"}
+        assert said["kind"] == "ConfigMap" and said["metadata"]["name"] == name
+        if self.is_down or (self.faults["ConfigMap"] and self.faults["ConfigMap"].pop(0)(handler, False)):
+            handler.close_connection = True
+            return
+        self.config_maps[namespace, name] = said["data"]
+        self.applied.append(namespace)
+        self._status(handler, 200, "applied")
 
     def review(self, handler):
         """A TokenReview."""
