@@ -49,9 +49,10 @@ static bool is_path(struct slice text)
 
 bool kube_url_parse(struct slice text, struct arena *arena, struct kube_url *url, struct err *err)
 {
-    struct slice rest = text, host, port;
+    struct slice rest = text, host = {0}, port;
     uint64_t number;
     struct err ignored;
+    *url = (struct kube_url){0};
     bool is_good = take_scheme(&rest, &url->is_tls) && take_host(&rest, &host);
     number = url->is_tls ? 443 : 80;
     if (is_good && rest.len > 0 && rest.ptr[0] == ':') {
