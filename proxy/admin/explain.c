@@ -121,6 +121,13 @@ static struct access_request explain_asked(const struct explanation *explanation
                                    .path = explanation->path.path};
 }
 
+/* What is not the mesh's own says its kind itself: "TrafficTarget/shop/in". */
+static const char *policy_kind(const char *policy)
+{
+    return slice_starts_with(slice_str(policy), SLICE_LITERAL("TrafficTarget")) ? ""
+                                                                                : "AccessPolicy ";
+}
+
 static void explain_request_authorize(struct explanation *explanation)
 {
     const struct explain_request *request = explanation->request;
@@ -141,9 +148,9 @@ static void explain_request_authorize(struct explanation *explanation)
     }
     const struct access_request asked = explain_asked(explanation);
     struct access_verdict verdict = access_check(workload->access, &asked);
-    say(explanation, "%s by %s%s%s", verdict.is_allowed ? "allowed" : "refused",
-        access_why_name(verdict.why), verdict.policy ? ": AccessPolicy " : "",
-        verdict.policy ? verdict.policy : "");
+    say(explanation, "%s by %s%s%s%s", verdict.is_allowed ? "allowed" : "refused",
+        access_why_name(verdict.why), verdict.policy ? ": " : "",
+        verdict.policy ? policy_kind(verdict.policy) : "", verdict.policy ? verdict.policy : "");
     if (verdict.audit_policy)
         say(explanation, "it would be refused if AccessPolicy %s were a Deny",
             verdict.audit_policy);

@@ -115,6 +115,11 @@ def test_a_target_lets_in_whom_and_what_it_says(scene, version):
 
 def test_a_target_of_one_match_and_one_port(scene):
     scene.put_access(group(API, METRICS), target({**ROUTES, "matches": ["metrics"]}, port=8080))
+    page = (f"/explain?direction=inbound&destination={scene.pods[0].ipv4}:8080&method=GET&path=/metrics"
+            "&identity=spiffe://cluster.local/ns/demo/sa/")
+    told = scene.pods[0].proxy.admin(page + "web").text
+    assert "allowed by" in told and ": TrafficTarget/demo/in" in told, told
+    assert "policy_denied" in scene.pods[0].proxy.admin(page + "other").text
     assert scene.ask("/metrics").status == 200
     assert scene.ask("/api").status == 403
     scene.put_access(target({**ROUTES, "matches": ["metrics"]}, port=9090))

@@ -3,9 +3,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
+#include "common/file.h"
+#include "controller/ca.h"
 #include "controller/kubernetes/kube_access.h"
 #include "controller/kubernetes/kube_url.h"
 
@@ -121,11 +126,73 @@ static void test_urls(void **state)
     }
 }
 
+/* A service account's folder; its CA is one that we make. */
+static void make_folder(char folder[64])
+{
+    char path[128];
+    struct err err;
+    snprintf(folder, 64, "/tmp/outrigger-kube-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    struct ca *ca = ca_open(&(struct ca_options){.state_dir = folder,
+                                                 .trust_domain = "cluster.test",
+                                                 .root_ttl_sec = 3600,
+                                                 .leaf_ttl_sec = 3600},
+                            &err);
+    assert_non_null(ca);
+    ca_close(ca);
+    snprintf(path, sizeof(path), "%s/root.pem", folder);
+    char to[128];
+    snprintf(to, sizeof(to), "%s/ca.crt", folder);
+    assert_int_equal(rename(path, to), 0);
+    snprintf(path, sizeof(path), "%s/token", folder);
+    bool existed;
+    assert_true(file_create(path, SLICE_LITERAL("secret\n"), 0600, &existed, &err));
+}
+
+static void remove_folder(const char *folder)
+{
+    static const char *const files[] = {"ca.crt", "token", "root.key"};
+    char path[128];
+    for (size_t i = 0; i < COUNT(files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void test_in_a_pod(void **state)
+{
+    (void)state;
+    struct kube_access access;
+    struct buf head;
+    struct err err = {0};
+    char folder[64];
+    make_folder(folder);
+    if (!kube_access_in_cluster(&access, folder, "fd00::1", "443", &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(access.target, "[fd00::1]:443");
+    assert_string_equal(access.server_name, "fd00::1");
+    assert_non_null(access.tls);
+    buf_init(&head, 4096);
+    assert_true(kube_access_authorize(&access, &head, &err));
+    assert_true(slice_eq_str(buf_slice(&head), "Authorization: Bearer secret\r\n"));
+    buf_fini(&head);
+    kube_access_fini(&access);
+    remove_folder(folder);
+    assert_false(kube_access_in_cluster(&access, folder, "fd00::1", "443", &err));
+    assert_non_null(strstr(err.text, "/ca.crt: No such file"));
+    kube_access_fini(&access);
+    assert_false(kube_access_in_cluster(&access, folder, NULL, NULL, &err));
+    assert_non_null(strstr(err.text, "is this a pod?"));
+    kube_access_fini(&access);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_context_is_followed),
         cmocka_unit_test(test_plain_http_to_loopback),
+        cmocka_unit_test(test_in_a_pod),
         cmocka_unit_test(test_wrong_ones),
         cmocka_unit_test(test_urls),
     };
